@@ -1,0 +1,47 @@
+"""Every error Outpace raises on purpose.
+
+    OutpaceError
+    ├── ConfigError        a policy, rule or language file that does not say what it must
+    ├── InputError         a path or stream nothing can be read from
+    │   └── MalformedRecordError   one record that is not an audit event; carries where and why
+    ├── StateError         a saved state that is damaged, foreign or of another version
+    └── UnknownDecisionError       a decision id nobody recorded
+"""
+
+import msgspec
+
+
+class OutpaceError(Exception):
+    """Something the user can act on; the message says what, the value, and what was wanted."""
+
+
+class ConfigError(OutpaceError):
+    """A configuration, rule or language file is wrong."""
+
+
+class InputError(OutpaceError):
+    """Nothing usable can be read from an input."""
+
+
+class MalformedRecordError(InputError):
+    """One record is not an audit event."""
+
+
+class StateError(OutpaceError):
+    """A saved state cannot be used."""
+
+
+class UnknownDecisionError(OutpaceError):
+    """No recorded decision has this id."""
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """One record that was refused: where it stood, the JSON path at fault, and why. Nothing is silently lost."""
+
+    origin: str
+    position: int
+    json_path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.origin}:{self.position}: {self.json_path}: {self.reason}"

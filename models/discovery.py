@@ -1,0 +1,49 @@
+"""How surprising a *first time* is: a new source, network, agent, resource, delegation edge, and a denial of a new call.
+
+Each gives log2 of P(new | attacker) over P(new | benign), where the benign probability is learned from the principal itself
+and shrunk to its peer group. A CI fleet on a fresh runner address every run learns that new addresses mean nothing.
+
+Blind to: an attacker on the victim's own network, agent and resources.
+"""
+
+import math
+
+from numba import njit
+
+ATTACKER_NEW = 0.7
+ATTACKER_DENIED = 0.4
+SHRINK_TRIALS = 2.0
+OUTCOME_SHRINK = 10.0
+KNOWN_OUTCOME_CAP_BITS = 2.0
+SOURCE, NETWORK, AGENT, EDGE = 0, 1, 2, 3
+FLOORS = (0.2, 0.05, 0.05, 0.1)
+RESOURCE_FLOOR = 0.3
+RESOURCES_COUNTED = 6
+
+
+@njit(cache=True, inline="always")
+def new_probability(news: float, trials: float, group_news: float, group_trials: float) -> float:
+    """P(the next one is new), from own history shrunk to the group's rate (itself shrunk to one in ten)."""
+    rate = (group_news + 0.2) / (group_trials + 2.0)
+    return (news + SHRINK_TRIALS * rate) / (trials + SHRINK_TRIALS)
+
+
+@njit(cache=True, inline="always")
+def new_bits(probability: float, floor: float) -> float:
+    """Bits for something new; ``floor`` is the least benign probability this kind of novelty may claim."""
+    return math.log2(ATTACKER_NEW / max(probability, floor, 1e-4))
+
+
+@njit(cache=True, inline="always")
+def denied_probability(denied: float, total: float, global_denied: float, global_total: float) -> float:
+    """P(denied | benign discovery) in one cell of a group's outcome table, shrunk to everybody's same cell."""
+    overall = (global_denied + 0.5) / (global_total + 10.0)
+    return (denied + OUTCOME_SHRINK * overall) / (total + OUTCOME_SHRINK)
+
+
+@njit(cache=True, inline="always")
+def outcome_bits(is_denied: bool, benign_denied: float) -> float:
+    """Bits for the answer a new call got."""
+    if is_denied:
+        return math.log2(ATTACKER_DENIED / benign_denied)
+    return math.log2((1.0 - ATTACKER_DENIED) / (1.0 - benign_denied))

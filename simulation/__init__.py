@@ -1,0 +1,1 @@
+"""Estates and attackers that emit provider-native records, blind to the detector by construction."""
