@@ -31,6 +31,14 @@ class Entry:
     mint: Call
 
 
+def role_arn(role: str) -> str:
+    """The ARN of a role, with the path AWS gives single sign-on and service-linked roles."""
+    path = "aws-reserved/sso.amazonaws.com/" if role.startswith("AWSReservedSSO_") else ""
+    if role.startswith("AWSServiceRoleFor"):
+        path = f"aws-service-role/{role.removeprefix('AWSServiceRoleFor').lower()}.amazonaws.com/"
+    return f"arn:aws:iam::{ACCOUNT}:role/{path}{role}"
+
+
 def user(name: str, client: Client) -> Session:
     """The session of an IAM user's one long-lived key."""
     identity = {
@@ -118,7 +126,7 @@ def _role_session(
     issuer = {
         "type": "Role",
         "principalId": role_id,
-        "arn": f"arn:aws:iam::{ACCOUNT}:role/{role}",
+        "arn": role_arn(role),
         "accountId": ACCOUNT,
         "userName": role,
     }
@@ -145,12 +153,11 @@ def _assume(
     answer: Record | None = None,
     shared: str = "",
 ) -> Call:
-    role_arn = f"arn:aws:iam::{ACCOUNT}:role/{role}"
-    asked = {"roleArn": role_arn, "roleSessionName": name, "durationSeconds": 3600, **request}
+    asked = {"roleArn": role_arn(role), "roleSessionName": name, "durationSeconds": 3600, **request}
     credentials = {"accessKeyId": session.key_id, "sessionToken": "EXAMPLETOKEN", "expiration": timestamp(at_s + 3600)}
     assumed = {"assumedRoleId": session.identity["principalId"], "arn": session.arn}
-    extra: Record = {"resources": [{"accountId": ACCOUNT, "type": "AWS::IAM::Role", "ARN": role_arn}]}
+    extra: Record = {"resources": [{"accountId": ACCOUNT, "type": "AWS::IAM::Role", "ARN": role_arn(role)}]}
     if shared:
         extra["sharedEventID"] = shared
     given = {"credentials": credentials, "assumedRoleUser": assumed, **(answer or {})}
-    return Call(at_s, caller, operation, role_arn, request=asked, response=given, extra=extra)
+    return Call(at_s, caller, operation, role_arn(role), request=asked, response=given, extra=extra)

@@ -1,0 +1,697 @@
+"""The hot loop: walks a frame of events once, scoring each before learning from it.
+
+``walk`` is compiled. For every event it finds the credential and principal, lets old evidence fade, scores the operation,
+the answer, the hand (source, network, agent), the resource, the lineage and the operator's files, accumulates, checks
+thresholds, and only then learns. The scratch record ``x`` holds every input of that score; if the event matters it stays
+behind as an *exhibit*, from which ``detector/explain.py`` can score it again.
+
+Why one large compiled loop: an event costs under a microsecond here and some fifty in plain Python.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from detector.columns import GROUPS
+from detector.event import Mark
+from detector.state import (
+    DAY,
+    DUPLICATES,
+    EVENTS,
+    EVERYBODY,
+    HELD,
+    JOURNAL_ROWS,
+    JOURNALLED,
+    LATE,
+    NOW,
+    SEEN_COUNT,
+    SEEN_KEYS,
+    SEEN_SIDE,
+    Arrays,
+)
+from models.budget import bin_of, measured_offset
+from models.discovery import (
+    AGENT,
+    EDGE,
+    FLOORS,
+    KNOWN_OUTCOME_CAP_BITS,
+    NETWORK,
+    RESOURCE_FLOOR,
+    RESOURCES_COUNTED,
+    SOURCE,
+    denied_probability,
+    new_bits,
+    new_probability,
+    outcome_bits,
+)
+from models.evidence import REPEAT_BITS, REPEAT_WITHIN_S, combined_bits, kept_after, ratio_bits, storm_damped
+from models.hashing import mix
+from models.iteration import GATE_OPENS_AT, NEW_HAND_WEIGHT, NEW_RESOURCE_WEIGHT, is_iteration
+from models.sequence import (
+    PARENT_STRENGTH,
+    STRENGTH,
+    attacker_probability,
+    backed_off,
+    change_probability,
+    class_share,
+    discovery_probability,
+)
+from models.table import find, upsert
+
+HOUR_S = 3600.0
+DAY_S = 86_400.0
+COLD_S = 1800.0
+MATURE_EVENTS = 20.0
+B_FLOOR = -8.0
+NOTEWORTHY_BITS = 0.5
+NOTEWORTHY_COLD_BITS = 2.0
+INHERITED_CAP_BITS = 6.0
+INHERITED_GATE = 1.4
+SOURCE_ALERT, SOURCE_REVOKE = 4, 5
+EXPOSED_BITS = 6.0
+RETIRED_BITS = 8.0
+SIGNAL_BITS, SIGNAL_MAX, SIGNAL_COUNT = np.uint64(5), np.uint64(31), 12
+
+# what a crossing is
+ALERT, REVOKE, CERTAIN, SOURCE_ALERTED, SOURCE_REVOKED, COLD_ALERT, COLD_REVOKE, RETIRED_USE = range(1, 9)
+
+# kinds of fact a principal accumulates
+_SOURCE, _NETWORK, _AGENT, _EDGE, _RESOURCE, _VISIT = (np.uint64(k) for k in range(11, 17))
+_OPERATION = 255
+
+_CANARY, _OUT, _EXPOSED = int(Mark.CANARY), int(Mark.OUT_OF_BOUNDS), int(Mark.EXPOSED)
+_RETIRED, _UNSCORED = int(Mark.RETIRED), int(Mark.PROVIDER_OWNED) | int(Mark.ANONYMOUS)
+
+
+class Knobs(NamedTuple):
+    """Numbers a policy sets, as compiled code wants them. Bits above a group's offset, seconds, flags."""
+
+    margin: float
+    alert_margin: float
+    cold_alert: float
+    cold_revoke: float
+    hold_s: float
+    vocabulary: float
+    decides: bool
+
+
+@njit(cache=True)
+def is_duplicate(s: Arrays, key: int) -> bool:
+    """Whether this provider event id was seen among the last half to one million; remembers it."""
+    if key == np.uint64(0):
+        return False
+    key = mix(key, np.uint64(1))
+    side = s.counters[SEEN_SIDE]
+    for k in range(2):
+        row = s.seen[side ^ k]
+        i = np.int64(key & np.uint64(SEEN_KEYS - 1))
+        while row[i] != np.uint64(0):
+            if row[i] == key:
+                return True
+            i = (i + 1) & (SEEN_KEYS - 1)
+        if k == 0:
+            slot = i
+    if s.counters[SEEN_COUNT] >= SEEN_KEYS // 2:
+        side = side ^ 1
+        s.seen[side][:] = np.uint64(0)
+        s.counters[SEEN_SIDE] = side
+        s.counters[SEEN_COUNT] = 0
+        slot = np.int64(key & np.uint64(SEEN_KEYS - 1))
+    s.seen[side][slot] = key
+    s.counters[SEEN_COUNT] += 1
+    return False
+
+
+@njit(cache=True)
+def turn_day(s: Arrays, day: float) -> None:
+    """Moves every group's offset by what the days so far measured."""
+    s.clock[DAY] = day
+    for g in range(GROUPS):
+        s.offsets[g] = measured_offset(s.histogram[g], s.shipped[g])
+
+
+@njit(cache=True)
+def fade(q, now: float) -> None:
+    """Lets evidence, gate and storm counters of a principal fade to ``now``."""
+    kept = np.float32(kept_after(now - q.at))
+    q.a *= kept
+    q.b *= kept
+    q.cold *= kept
+    q.storm *= kept
+    q.gate *= kept
+    q.denied *= kept
+    q.answered *= kept
+    q.at = now
+
+
+@njit(cache=True)
+def close_day(s: Arrays, q, day: int) -> None:
+    """Books a principal's finished day: its highest evidence, unless the day was dirty or its first."""
+    if q.day != 0 and q.day_dirty == 0 and q.day * DAY_S > q.born:
+        s.histogram[q.group, bin_of(q.day_peak)] += 1.0
+    q.day = day
+    q.day_peak = 0.0
+    q.day_dirty = 0
+
+
+@njit(cache=True)
+def score_operation(s: Arrays, q, x, fact: int, e, group: int, everybody: int, knobs: Knobs) -> None:
+    """Fills in the operation's likelihoods and its two ratios."""
+    c = s.constants[e.operation]
+    shared_g = find(s.shared, mix(e.operation_key, np.uint64(group + 1)))
+    shared_all = find(s.shared, mix(e.operation_key, np.uint64(everybody + 1)))
+    count_g = s.shared[shared_g].count if shared_g >= 0 else 0.0
+    count_all = s.shared[shared_all].count if shared_all >= 0 else 0.0
+    uniform = 1.0 / knobs.vocabulary
+    p_all = backed_off(count_all, s.discoveries[everybody], s.distinct[everybody], uniform, PARENT_STRENGTH)
+    x.group_p = backed_off(count_g, s.discoveries[group], s.distinct[group], p_all, PARENT_STRENGTH)
+    share_all = s.class_seen[everybody, c.class_] / max(1.0, s.class_seen[everybody].sum())
+    share = class_share(s.class_seen[group, c.class_], s.discoveries[group], share_all)
+    x.discovery_p = discovery_probability(x.group_p, share, c.attacker, c.class_mass)
+    x.attacker_p = c.attacker
+    x.storm = q.storm
+    score_from_inputs(x)
+
+
+@njit(cache=True)
+def score_from_inputs(x) -> None:
+    """The operation's two ratios from the inputs already in ``x``; also what ``explain`` runs again."""
+    if x.is_repeat:
+        x.operation_a = REPEAT_BITS
+        x.operation_b = REPEAT_BITS
+        return
+    repeat = x.count / x.total if x.total > 0.0 else 0.0
+    attacker = attacker_probability(repeat, x.attacker_p)
+    routine = backed_off(x.count, x.total, x.distinct, x.group_p, STRENGTH)
+    x.operation_a = ratio_bits(attacker, routine)
+    bits = ratio_bits(attacker, change_probability(repeat, x.discovery_p))
+    x.operation_b = storm_damped(bits, x.storm) if x.count == 0.0 else bits
+
+
+@njit(cache=True)
+def score_beside(x) -> None:
+    """Everything beside the operation: answer, hand, resource, lineage, operator's files. From inputs in ``x`` alone."""
+    a = x.inherited + x.context
+    b = x.inherited + x.context
+    if x.denied_p >= 0.0 and not x.is_repeat:
+        bits = outcome_bits(x.outcome == 1 or x.outcome == 2, x.denied_p)
+        if x.count == 0.0:
+            a += bits
+            b += bits
+        else:
+            a += min(KNOWN_OUTCOME_CAP_BITS, max(-KNOWN_OUTCOME_CAP_BITS, bits))
+            if x.is_young:
+                b += bits
+    for probability, floor in (
+        (x.new_source_p, FLOORS[SOURCE]),
+        (x.new_network_p, FLOORS[NETWORK]),
+        (x.new_agent_p, FLOORS[AGENT]),
+        (x.new_edge_p, FLOORS[EDGE]),
+    ):
+        if probability >= 0.0:
+            a += new_bits(probability, 0.0)
+            b += new_bits(probability, floor)
+    if x.new_resource_p >= 0.0:
+        a += new_bits(x.new_resource_p, RESOURCE_FLOOR)
+        b += new_bits(x.new_resource_p, RESOURCE_FLOOR)
+    x.beside_a = a
+    x.beside_b = b
+
+
+@njit(cache=True)
+def remember(s: Arrays, q, key: int, kind: int, operation: int, now: float) -> None:
+    """Journals one first time, so that a crossing can undo it."""
+    j = s.journal[s.counters[JOURNALLED] % JOURNAL_ROWS]
+    j.time = now
+    j.principal = q.key
+    j.fact = key
+    j.kind = kind
+    j.operation = operation
+    s.counters[JOURNALLED] += 1
+
+
+@njit(cache=True)
+def novelty(s: Arrays, q, kind: int, value: int, slot: int, now: float, learns: bool) -> float:
+    """P(new) if ``value`` is new to a mature principal, else -1; learns it."""
+    key = mix(mix(q.key ^ np.uint64(q.born), value), np.uint64(kind))
+    at = find(s.facts, key)
+    is_new = at < 0
+    probability = -1.0
+    mature = q.n >= MATURE_EVENTS
+    own = q.new_source if slot == SOURCE else q.new_network if slot == NETWORK else q.new_agent if slot == AGENT else q.new_edge
+    if is_new and mature:
+        probability = new_probability(own, q.trials, s.news[q.group, slot], s.trials[q.group])
+    if not learns:
+        return probability
+    at = upsert(s.facts, s.facts_used, key)
+    s.facts[at].ok = np.uint32(now)
+    if is_new:
+        s.facts[at].first = np.uint32(now)
+        remember(s, q, key, slot, 0, now)
+        if mature:
+            s.news[q.group, slot] += 1.0
+            if slot == SOURCE:
+                q.new_source += 1.0
+            elif slot == NETWORK:
+                q.new_network += 1.0
+            elif slot == AGENT:
+                q.new_agent += 1.0
+            else:
+                q.new_edge += 1.0
+    return probability
+
+
+@njit(cache=True)
+def score_hand(s: Arrays, q, c, x, e, now: float, learns: bool) -> None:
+    """A hand (source and agent) this credential has not been in before: what of it is new to the principal?"""
+    hand = mix(e.source, e.agent)
+    if hand == c.hand or hand == c.older_hand:
+        return
+    c.older_hand = c.hand
+    c.hand = hand
+    if e.source == np.uint64(0) and e.agent == np.uint64(0):
+        return
+    if e.source != np.uint64(0):
+        x.new_source_p = novelty(s, q, _SOURCE, e.source, SOURCE, now, learns)
+        x.new_network_p = novelty(s, q, _NETWORK, e.network, NETWORK, now, learns)
+    if e.agent != np.uint64(0):
+        x.new_agent_p = novelty(s, q, _AGENT, e.agent, AGENT, now, learns)
+    if learns and q.n >= MATURE_EVENTS:
+        q.trials += 1.0
+        s.trials[q.group] += 1.0
+    if x.new_network_p >= 0.0 and x.new_agent_p >= 0.0:
+        q.gate += NEW_HAND_WEIGHT
+
+
+@njit(cache=True)
+def visit(s: Arrays, q, e, now: float) -> int:
+    """Second stage: how many mature principals this young source newly reached within the hour."""
+    i = upsert(s.sources, s.sources_used, e.source)
+    r = s.sources[i]
+    if r.first == 0:
+        r.first = np.uint32(now)
+        r.window = np.uint32(now)
+    r.last = np.uint32(now)
+    if now - r.first > DAY_S:
+        return 0
+    if now - r.window > HOUR_S:
+        r.window = np.uint32(now)
+        r.count = 0
+    at = upsert(s.facts, s.facts_used, mix(mix(q.key, e.source), _VISIT))
+    if s.facts[at].ok != 0 and now - s.facts[at].ok <= HOUR_S:
+        return 0
+    s.facts[at].ok = np.uint32(now)
+    r.count += 1
+    return np.int64(r.count)
+
+
+@njit(cache=True)
+def score_lineage(s: Arrays, q, c, x, now: float, learns: bool) -> None:
+    """First use of a minted credential: a delegation edge never walked before, and evidence inherited from whoever minted it."""
+    if c.parent_principal == np.uint64(0) or c.parent_principal == q.key:
+        return
+    x.new_edge_p = novelty(s, q, _EDGE, c.parent_principal, EDGE, now, learns)
+    i = find(s.principals, c.parent_principal)
+    if i < 0:
+        return
+    p = s.principals[i]
+    kept = kept_after(now - p.at)
+    own = combined_bits(p.a * kept, p.b * kept) - s.offsets[p.group]
+    if own > 0.0:
+        x.inherited = min(INHERITED_CAP_BITS, own)
+        q.gate += min(INHERITED_GATE, p.gate)
+
+
+@njit(cache=True)
+def score_resource(s: Arrays, q, x, e, now: float, learns: bool) -> None:
+    """A resource never touched, on an operation younger than an hour; at most six an episode."""
+    if e.resource == np.uint64(0) or q.resources >= RESOURCES_COUNTED:
+        return
+    key = mix(mix(q.key ^ np.uint64(q.born), e.resource), _RESOURCE)
+    cell = min(7, np.int64(q.resources))
+    is_new = find(s.facts, key) < 0
+    if is_new:
+        seen = s.resources[q.group, cell]
+        probability = (seen[1] + 5.0) / (seen[0] + 10.0)
+        if x.count > 0.0:
+            x.new_resource_p = probability
+            q.gate += NEW_RESOURCE_WEIGHT
+        q.resources += 1
+    if not learns:
+        return
+    s.resources[q.group, cell, 0] += 1.0
+    s.resources[q.group, cell, 1] += 1.0 if is_new else 0.0
+    at = upsert(s.facts, s.facts_used, key)
+    s.facts[at].ok = np.uint32(now)
+    if is_new:
+        s.facts[at].first = np.uint32(now)
+
+
+@njit(cache=True)
+def score_context(q, c, x, marks: int) -> None:
+    """What the operator's files say: a published secret, a credential that should be gone."""
+    if marks & _EXPOSED and c.exposed == 0:
+        x.context += EXPOSED_BITS
+        q.gate += 1.0
+        c.exposed = 1
+    if marks & _RETIRED and c.exposed == 0:
+        x.context += RETIRED_BITS
+        q.gate += 2.0
+        c.exposed = 1
+
+
+@njit(cache=True)
+def score_outcome(s: Arrays, q, x, everybody: int, outcome: int, used_to_work: bool, learns: bool) -> None:
+    """P(denied) of this cell (so many denied and answered discoveries this hour); learns it from discoveries."""
+    i = min(3, np.int64(q.denied + 0.5))
+    j = min(3, np.int64(q.answered + 0.5))
+    own = s.outcomes[q.group, i, j]
+    overall = s.outcomes[everybody, i, j]
+    denied = outcome == 1 or outcome == 2
+    if outcome != 3 and not (denied and used_to_work):
+        x.denied_p = denied_probability(own[0], own[0] + own[1], overall[0], overall[0] + overall[1])
+    if x.count == 0.0 and outcome != 3:
+        if learns:
+            own[0 if denied else 1] += 1.0
+            overall[0 if denied else 1] += 1.0
+        if denied:
+            q.denied += 1.0
+        else:
+            q.answered += 1.0
+
+
+@njit(cache=True)
+def learn_operation(s: Arrays, q, fact_key: int, e, x, everybody: int, now: float) -> None:
+    """Counts the operation; parents learn a principal's first use only."""
+    at = upsert(s.facts, s.facts_used, fact_key)
+    f = s.facts[at]
+    f.count += 1
+    if e.outcome == 1 or e.outcome == 2:
+        f.denied = np.uint32(now)
+    else:
+        f.ok = np.uint32(now)
+    q.n += 1.0
+    if x.count > 0.0:
+        return
+    f.first = np.uint32(now)
+    q.distinct += 1.0
+    remember(s, q, fact_key, _OPERATION, e.operation, now)
+    for g in (np.int64(q.group), everybody):
+        i = upsert(s.shared, s.shared_used, mix(e.operation_key, np.uint64(g + 1)))
+        if s.shared[i].count <= 0.0:
+            s.distinct[g] += 1.0
+        s.shared[i].count += 1.0
+        s.shared[i].last = np.uint32(now)
+        s.discoveries[g] += 1.0
+        s.class_seen[g, s.constants[e.operation].class_] += 1.0
+
+
+@njit(cache=True)
+def unlearn(s: Arrays, q, everybody: int, operation_keys: np.ndarray, now: float) -> None:
+    """Undoes what the last hour taught this principal, its group and everybody."""
+    written = s.counters[JOURNALLED]
+    for back in range(1, min(written, JOURNAL_ROWS) + 1):
+        j = s.journal[(written - back) % JOURNAL_ROWS]
+        if now - j.time > HOUR_S:
+            return
+        if j.principal != q.key:
+            continue
+        at = find(s.facts, j.fact)
+        if at < 0:
+            continue
+        f = s.facts[at]
+        if j.kind == _OPERATION:
+            q.n = max(0.0, q.n - f.count)
+            q.distinct = max(0.0, q.distinct - 1.0)
+            class_ = s.constants[j.operation].class_
+            for g in (np.int64(q.group), everybody):
+                i = find(s.shared, mix(operation_keys[j.operation], np.uint64(g + 1)))
+                if i >= 0 and s.shared[i].count >= 1.0:
+                    s.shared[i].count -= 1.0
+                    s.discoveries[g] -= 1.0
+                    s.class_seen[g, class_] -= 1.0
+                    s.distinct[g] -= 1.0 if s.shared[i].count <= 0.0 else 0.0
+        f.key = np.uint64(1)
+        j.principal = np.uint64(0)
+
+
+@njit(cache=True)
+def count_signals(q, mask: int) -> None:
+    """Adds an operation's signals to the episode's twelve small counters."""
+    for k in range(SIGNAL_COUNT):
+        if mask >> k & 1:
+            shift = np.uint64(k) * SIGNAL_BITS
+            if (q.signals >> shift) & SIGNAL_MAX < SIGNAL_MAX:
+                q.signals += np.uint64(1) << shift
+
+
+@njit(cache=True)
+def reset_episode(q) -> None:
+    """Nothing suspicious is left: the next suspicion starts afresh."""
+    q.a = 0.0
+    q.b = 0.0
+    q.since = 0.0
+    q.signals = np.uint64(0)
+    q.iterations = 0.0
+    q.decision_s = 0.0
+    q.resources = 0
+
+
+@njit(cache=True)
+def accumulate(q, x) -> None:
+    """Adds this event's bits to the running ratios, with reset; a newborn's routine is unknown, so only its cold ratio grows."""
+    da = x.operation_a + x.beside_a
+    db = x.operation_b + x.beside_b
+    if x.is_cold:
+        da = min(0.0, da)
+    q.a += da
+    q.b = max(B_FLOOR, q.b + db)
+    q.cold = max(0.0, q.cold + db) if x.is_cold or q.cold > 0.0 else 0.0
+    if q.a <= 0.0:
+        q.a = 0.0
+        q.b = 0.0
+        if q.cold <= 0.0:
+            reset_episode(q)
+    if q.since == 0.0 and (q.a > 0.0 or q.cold > 0.0):
+        q.since = x.time_s
+    x.a = q.a
+    x.b = q.b
+    x.cold = q.cold
+    x.gate = q.gate
+    x.evidence = combined_bits(q.a, q.b) if q.a > 0.0 else 0.0
+
+
+@njit(cache=True)
+def iterate(q, x, e, now: float, previous_s: float) -> None:
+    """Follows the decision loop and the gate."""
+    same = q.last_operation == e.operation_key and q.last_resource == e.resource
+    if is_iteration(q.news != 0, same, now - previous_s):
+        q.iterations += 1.0
+        q.decision_s += now - previous_s
+    denied = e.outcome == 1 or e.outcome == 2
+    q.news = 1 if x.count == 0.0 or (denied and x.is_young) else 0
+    q.last_operation = e.operation_key
+    q.last_resource = e.resource
+    if x.is_repeat:
+        return
+    if x.count == 0.0:
+        q.gate += 1.0
+    elif denied and x.is_young:
+        q.gate += 1.0
+
+
+@njit(cache=True)
+def judge(s: Arrays, q, c, x, marks: int, reached: int, now: float, knobs: Knobs) -> int:
+    """The kind of crossing this event is, or 0."""
+    if q.level != 0 and now > q.level_until:
+        q.level = 0
+    if marks & (_CANARY | _OUT) and c.acted == 0:
+        return CERTAIN
+    offset = s.offsets[q.group]
+    x.threshold = offset + knobs.margin
+    is_open = x.gate >= GATE_OPENS_AT
+    if is_open and x.evidence >= x.threshold and c.acted == 0 and now - q.born >= COLD_S:
+        return REVOKE
+    if reached >= SOURCE_REVOKE and c.acted == 0:
+        return SOURCE_REVOKED
+    if q.level == 0 and reached == SOURCE_ALERT:
+        return SOURCE_ALERTED
+    if is_open and now - q.born < DAY_S:
+        if x.cold >= knobs.cold_revoke and c.acted == 0:
+            return COLD_REVOKE
+        if x.cold >= knobs.cold_alert and q.level == 0:
+            return COLD_ALERT
+    if q.level == 0 and marks & _RETIRED:
+        return RETIRED_USE
+    if q.level == 0 and is_open and x.evidence >= offset + knobs.alert_margin:
+        return ALERT
+    return 0
+
+
+@njit(cache=True)
+def act(s: Arrays, q, c, x, kind: int, everybody: int, operation_keys: np.ndarray, now: float, knobs: Knobs) -> None:
+    """What a crossing changes: the level, and above alerts undo the hour, hold learning, warn the parent."""
+    q.level_until = np.uint32(now + DAY_S)
+    if kind in (ALERT, SOURCE_ALERTED, COLD_ALERT, RETIRED_USE):
+        q.level = 1
+        return
+    q.level = 2
+    q.day_dirty = 1
+    c.acted = 1
+    unlearn(s, q, everybody, operation_keys, now)
+    q.held_until = np.uint32(now + knobs.hold_s)
+    s.counters[HELD] += 1
+    i = find(s.principals, c.parent_principal) if c.parent_principal != np.uint64(0) else -1
+    if i >= 0 and s.principals[i].key != q.key and s.principals[i].a > 0.0:
+        s.principals[i].a += 4.0
+        s.principals[i].b += 4.0
+
+
+@njit(cache=True)
+def clear(x) -> None:
+    """Empties the scratch exhibit."""
+    x.denied_p = -1.0
+    x.new_source_p = -1.0
+    x.new_network_p = -1.0
+    x.new_agent_p = -1.0
+    x.new_edge_p = -1.0
+    x.new_resource_p = -1.0
+    x.inherited = 0.0
+    x.context = 0.0
+
+
+@njit(cache=True)
+def describe(s: Arrays, q, c, x, e, fact: int, row: int, now: float) -> None:
+    """Writes down who did what and what was known of it before."""
+    clear(x)
+    x.time_s = e.time_s
+    x.principal = q.key
+    x.credential = c.key
+    x.source = e.source
+    x.agent = e.agent
+    x.row = row
+    x.operation = e.operation
+    x.outcome = e.outcome
+    x.depth = c.depth
+    x.is_cold = now - q.born < COLD_S
+    x.is_held = q.held_until > now
+    x.total = q.n
+    x.distinct = q.distinct
+    x.count = 0.0
+    x.age_s = 0.0
+    x.is_repeat = False
+    x.is_young = True
+    x.a_before = q.a
+    x.b_before = q.b
+    x.cold_before = q.cold
+    if fact >= 0:
+        f = s.facts[fact]
+        denied = e.outcome == 1 or e.outcome == 2
+        last = f.denied if denied else f.ok
+        x.count = f.count
+        x.age_s = now - f.first
+        x.is_young = x.age_s < HOUR_S
+        x.is_repeat = last != 0 and now - last <= REPEAT_WITHIN_S
+
+
+@njit(cache=True)
+def meet(s: Arrays, e, now: float) -> tuple[int, int]:
+    """Rows of the event's credential and principal, made on first sight."""
+    ci = upsert(s.credentials, s.credentials_used, e.credential)
+    pi = upsert(s.principals, s.principals_used, e.principal)
+    q = s.principals[pi]
+    if q.born == 0:
+        q.born = max(np.uint32(1), np.uint32(now))
+        q.group = e.group
+        q.at = now
+        q.day = np.uint16(now / DAY_S)
+    return ci, pi
+
+
+@njit(cache=True)
+def mint(s: Arrays, e, parent_depth: int, now: float) -> None:
+    """Writes the lineage of a credential this call issued."""
+    i = upsert(s.credentials, s.credentials_used, e.minted)
+    m = s.credentials[i]
+    if m.parent == np.uint64(0):
+        m.parent = e.credential
+        m.parent_principal = e.principal
+        m.depth = min(200, parent_depth + 1)
+        m.last = np.uint32(now)
+
+
+@njit(cache=True)
+def walk(rows: np.ndarray, s: Arrays, operation_keys: np.ndarray, knobs: Knobs, exhibits: np.ndarray, crossings: np.ndarray) -> tuple[int, int]:
+    """Scores and learns a frame. ``exhibits`` needs one row more than ``rows``, ``crossings`` as many. Gives how many of each were written."""
+    kept, crossed = 0, 0
+    for row in range(len(rows)):
+        e = rows[row]
+        if is_duplicate(s, e.event_key):
+            s.counters[DUPLICATES] += 1
+            continue
+        s.counters[EVENTS] += 1
+        if e.time_s < s.clock[NOW]:
+            s.counters[LATE] += 1
+        now = max(e.time_s, s.clock[NOW])
+        s.clock[NOW] = now
+        day = np.floor(now / DAY_S)
+        if day > s.clock[DAY]:
+            turn_day(s, day)
+        if e.marks & _UNSCORED:
+            if e.minted != np.uint64(0):
+                mint(s, e, 0, now)
+            continue
+        ci, pi = meet(s, e, now)
+        c = s.credentials[ci]
+        q = s.principals[pi]
+        everybody = EVERYBODY + e.provider
+        previous_s = q.at
+        fade(q, now)
+        if np.uint16(day) != q.day:
+            s.identity_days[e.path] += 1.0
+            close_day(s, q, np.uint16(day))
+        fact_key = mix(q.key ^ np.uint64(q.born), e.operation_key)
+        fact = find(s.facts, fact_key)
+        x = exhibits[kept]
+        describe(s, q, c, x, e, fact, row, now)
+        learns = not x.is_held
+        used_to_work = fact >= 0 and s.facts[fact].ok != 0 and not x.is_young
+        if c.first == 0:
+            score_lineage(s, q, c, x, now, learns)
+            c.first = max(np.uint32(1), np.uint32(now))
+            c.principal = q.key
+        c.last = np.uint32(now)
+        score_hand(s, q, c, x, e, now, learns)
+        reached = visit(s, q, e, now) if x.new_source_p >= 0.0 else 0
+        score_operation(s, q, x, fact, e, q.group, everybody, knobs)
+        score_outcome(s, q, x, everybody, e.outcome, used_to_work, learns)
+        if x.is_young:
+            score_resource(s, q, x, e, now, learns)
+        score_context(q, c, x, e.marks)
+        score_beside(x)
+        iterate(q, x, e, now, previous_s)
+        accumulate(q, x)
+        if x.count == 0.0:
+            q.storm += 1.0
+        if x.is_young and not x.is_repeat and q.since > 0.0:
+            count_signals(q, s.constants[e.operation].signals)
+        x.since = q.since
+        x.iterations = q.iterations
+        x.decision_s = q.decision_s
+        x.signals = q.signals
+        q.day_peak = max(q.day_peak, np.float32(x.evidence))
+        if e.minted != np.uint64(0):
+            mint(s, e, c.depth, now)
+        if learns:
+            learn_operation(s, q, fact_key, e, x, everybody, now)
+        q.last = np.uint32(now)
+        kind = judge(s, q, c, x, e.marks, reached, now, knobs) if knobs.decides else 0
+        if kind:
+            act(s, q, c, x, kind, everybody, operation_keys, now, knobs)
+            crossings[crossed].exhibit = kept
+            crossings[crossed].kind = kind
+            crossed += 1
+        if kind or reached or q.level or x.a > NOTEWORTHY_BITS or x.cold > NOTEWORTHY_COLD_BITS:
+            kept += 1
+    return kept, crossed
