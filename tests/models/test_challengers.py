@@ -12,7 +12,7 @@ import pytest
 
 from models.base import ModelStateError, Observation, OnlineModel, seal, unseal
 from models.challengers import CHALLENGERS
-from models.challengers.conformal import ConformalModel
+from models.challengers.conformal import ConformalModel, Reference
 from models.challengers.drift import DriftModel
 from models.challengers.half_space_trees import HalfSpaceTreesModel
 from models.challengers.tempo import Mixture, TempoModel, gap_octaves
@@ -94,6 +94,15 @@ def test_state_of_one_challenger_is_refused_by_the_others(name: str) -> None:
     for other in sorted(set(CHALLENGERS) - {name}):
         with pytest.raises(ModelStateError, match="wanted"):
             type(CHALLENGERS[other](1)).load(state)
+
+
+@pytest.mark.parametrize(("name", "kept"), [("variable_order", 64), ("tempo", 256), ("half_space_trees", 16)])
+def test_groups_beyond_the_bound_are_forgotten_and_counted_even_after_a_round_trip(name: str, kept: int) -> None:
+    model = CHALLENGERS[name](1)
+    for group in range(kept + 3):
+        model.learn(event(group=group))
+    loaded = type(model).load(model.dump())
+    assert (model.evicted, loaded.evicted) == (3, 3)
 
 
 def cycle_and_shuffle() -> tuple[list[int], list[int]]:
@@ -233,6 +242,12 @@ def test_conformal_p_values_are_uniform_when_scores_are_exchangeable(draw: Calla
     n = len(p_values)
     distance = max(max((i + 1) / n - p, p - i / n) for i, p in enumerate(p_values))
     assert distance < 1.63 / n**0.5
+
+
+@pytest.mark.parametrize(("score", "p_value"), [(5.0, 0.05), (4.0, 0.15), (2.0, 0.45), (0.0, 0.95)])
+def test_a_p_value_counts_the_new_score_and_its_ties_by_the_tie_breaker(score: float, p_value: float) -> None:
+    reference = Reference(9, [1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 3.0, 3.0, 4.0])
+    assert reference.p_value(score, tie=0.5) == pytest.approx(p_value)
 
 
 def test_conformal_p_values_are_small_after_a_shift() -> None:
