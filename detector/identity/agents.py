@@ -1,0 +1,36 @@
+"""Where a call came from: the client program without its version numbers, the address and its network."""
+
+import ipaddress
+import re
+
+_VERSION = re.compile(r"[/ ]?v?\d[\w.+\-]*")
+_SPACES = re.compile(r"\s+")
+_MASKED_OCTET = re.compile(r"^0+(?=\d)")
+
+
+def agent_name(user_agent: str) -> str:
+    """The client program, versions taken off, so that an upgrade is not a new hand.
+
+    >>> agent_name("Boto3/1.34.2 md/Botocore#1.34.2 os/linux#6.1 lang/python#3.11")
+    'boto3 md/botocore# os/linux# lang/python#'
+    """
+    return _SPACES.sub(" ", _VERSION.sub("", user_agent[:300].lower())).strip()
+
+
+def network_of(address: str) -> str:
+    """The network an address belongs to: /24 of IPv4, /48 of IPv6; anything else is not an address and gives ''.
+
+    >>> network_of("192.0.2.77")
+    '192.0.2'
+    >>> network_of("lambda.amazonaws.com")
+    ''
+    """
+    parts = address.split(".")
+    if len(parts) == 4 and all(p.isdigit() for p in parts):
+        return ".".join(_MASKED_OCTET.sub("", p) for p in parts[:3])
+    if ":" not in address:
+        return ""
+    try:
+        return ipaddress.ip_network(f"{address.split('%')[0]}/48", strict=False).with_prefixlen
+    except ValueError:
+        return ""

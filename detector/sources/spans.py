@@ -1,0 +1,72 @@
+"""Which resource a request names, as a key, straight from the raw bytes of its parameters.
+
+Walking the bytes in compiled code costs a tenth of decoding them; only the few events somebody reads are decoded.
+"""
+
+import numpy as np
+from numba import njit
+
+from models.hashing import mix
+
+_QUOTE, _BACKSLASH, _COLON, _COMMA = ord('"'), ord("\\"), ord(":"), ord(",")
+_FNV_OFFSET = np.uint64(0xCBF29CE484222325)
+_FNV_PRIME = np.uint64(0x100000001B3)
+
+
+@njit(cache=True)
+def _string_end(buffer: np.ndarray, start: int, end: int) -> int:
+    i = start
+    while i < end and buffer[i] != _QUOTE:
+        i += 2 if buffer[i] == _BACKSLASH else 1
+    return min(i, end)
+
+
+@njit(cache=True)
+def names_resource(buffer: np.ndarray, start: int, end: int) -> bool:
+    """Whether a parameter name ends like one that names a resource: …Name, …Id, …Arn, …Key; not sessions, tokens, requests."""
+    if end - start < 2:
+        return False
+    for i in range(start, end - 4):
+        if buffer[i] == ord("e") and buffer[i + 1] == ord("s") and buffer[i + 2] == ord("s") and buffer[i + 3] == ord("i"):
+            return False
+        if buffer[i] == ord("o") and buffer[i + 1] == ord("k") and buffer[i + 2] == ord("e") and buffer[i + 3] == ord("n"):
+            return False
+    last, before = buffer[end - 1], buffer[end - 2]
+    if last == ord("d") and before == ord("I"):
+        return True
+    if end - start < 3:
+        return False
+    third = buffer[end - 3]
+    is_name = last == ord("e") and before == ord("m") and third == ord("a")
+    is_arn = (last == ord("n") and before == ord("r")) or (last == ord("N") and before == ord("R"))
+    is_key = last == ord("y") and before == ord("e") and (third == ord("K") or third == ord("k"))
+    return is_name or is_arn or is_key
+
+
+@njit(cache=True)
+def resource_keys(buffer: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Keys (u8) of the resources named in each span of ``buffer`` (u1, JSON text); span i ends before ``ends[i]``. 0 where none is named."""
+    keys = np.zeros(len(ends), np.uint64)
+    start = 0
+    for row in range(len(ends)):
+        end = ends[row]
+        h = np.uint64(0)
+        i = start
+        takes = False
+        while i < end:
+            if buffer[i] != _QUOTE:
+                takes = takes and buffer[i] != _COMMA
+                i += 1
+                continue
+            close = _string_end(buffer, i + 1, end)
+            if close + 1 < end and buffer[close + 1] == _COLON:
+                takes = names_resource(buffer, i + 1, close)
+            elif takes:
+                value = _FNV_OFFSET
+                for j in range(i + 1, close):
+                    value = (value ^ np.uint64(buffer[j])) * _FNV_PRIME
+                h = mix(h, value)
+            i = close + 1
+        keys[row] = h
+        start = end
+    return keys
