@@ -137,6 +137,7 @@ CROSSING = np.dtype([("exhibit", "i4"), ("kind", "u1"), ("pad", "u1", (3,))])
 
 NOW, DAY = 0, 1
 DUPLICATES, LATE, EVENTS, SEEN_COUNT, SEEN_SIDE, JOURNALLED, HELD = range(7)
+COUNTER_NAMES = ("duplicates", "late", "events")
 
 
 class Arrays(NamedTuple):

@@ -1,0 +1,1 @@
+"""From a crossing to a rung of the ladder, within leases and guards."""

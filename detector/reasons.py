@@ -1,0 +1,74 @@
+"""Plain-language reasons: each exhibit's bits with a sentence a tired analyst understands."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from detector.decision import Reason
+from detector.event import AuditEvent, Mark, Outcome
+from models.discovery import new_bits
+
+SHOWN = 8
+
+
+class Exhibit(tuple[np.void, AuditEvent]):
+    """One scored event that mattered: its numbers (``EXHIBIT``) and the event itself."""
+
+    __slots__ = ()
+
+    @property
+    def x(self) -> np.void:
+        """Inputs and bits."""
+        return self[0]
+
+    @property
+    def event(self) -> AuditEvent:
+        """The event."""
+        return self[1]
+
+
+def reasons_of(exhibits: Sequence[Exhibit]) -> tuple[Reason, ...]:
+    """The strongest reasons of an episode, in order of time; the same sentence is told once."""
+    told: dict[tuple[str, str], tuple[int, Reason]] = {}
+    for order, exhibit in enumerate(exhibits):
+        for reason in _reasons(exhibit):
+            key = (reason.signal, reason.text)
+            if key not in told or told[key][1].bits < reason.bits:
+                told[key] = (order, reason)
+    strongest = sorted(told.values(), key=lambda entry: -entry[1].bits)[:SHOWN]
+    return tuple(reason for _order, reason in sorted(strongest, key=lambda entry: entry[0]))
+
+
+def _reasons(exhibit: Exhibit) -> list[Reason]:
+    x, event = exhibit.x, exhibit.event
+    found = []
+    operation_bits = float(x["operation_b"])
+    if operation_bits > 0.3:
+        found.append(Reason("operation", round(operation_bits, 2), event.event_id, _operation_text(x, event)))
+    for name, text in (
+        ("new_source_p", f"first use from address {event.source}"),
+        ("new_network_p", f"first use from the network of {event.source}"),
+        ("new_agent_p", f"first use by client “{event.actor.agent[:60]}”"),
+        ("new_edge_p", "minted by an identity that never delegated to this one"),
+    ):
+        if x[name] >= 0.0 and (bits := new_bits(float(x[name]), 0.05)) > 0.3:
+            found.append(Reason(name.removesuffix("_p"), round(bits, 2), event.event_id, text))
+    if x["new_resource_p"] >= 0.0:
+        bits = new_bits(float(x["new_resource_p"]), 0.3)
+        found.append(Reason("resource", round(bits, 2), event.event_id, f"reached for another resource: {event.resource or event.operation}"))
+    if x["inherited"] > 0.0:
+        found.append(Reason("lineage", round(float(x["inherited"]), 2), event.event_id, "minted by a credential already under suspicion"))
+    if x["context"] > 0.0:
+        word = "known to be exposed" if event.actor.marks & Mark.EXPOSED else "retired, yet in use"
+        found.append(Reason("context", round(float(x["context"]), 2), event.event_id, f"this credential is {word}"))
+    return found
+
+
+def _operation_text(x: np.void, event: AuditEvent) -> str:
+    answer = {Outcome.DENIED: ", denied", Outcome.FAILED_AUTHENTICATION: ", authentication failed", Outcome.ERROR: ", refused with an error"}
+    history = int(x["total"])
+    if x["count"] == 0.0:
+        seen = f"never used in {history} earlier calls" if history else "the first call ever seen"
+    else:
+        seen = f"used {int(x['count'])}× before in {history} calls"
+    return f"{event.operation}{answer.get(event.outcome, '')}: {seen}"

@@ -1,0 +1,406 @@
+"""AWS CloudTrail records to rows.
+
+Format: AWS CloudTrail user guide, "CloudTrail record contents", "CloudTrail userIdentity element", "CloudTrail Lake".
+The identity block, the parameters and the response stay raw bytes: the same block comes back all session long and is
+resolved once, which makes this quicker than decoding it every time.
+
+Blind to: what happened in a call CloudTrail does not log (most data events unless asked for), and secrets in responses,
+which are never decoded.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from detector.columns import ROW, Vocabulary, group_number
+from detector.errors import Rejection
+from detector.event import Actor, AuditEvent, Mark, Outcome, Path, Provider
+from detector.identity.agents import agent_name, network_of
+from detector.identity.context import ContextFeeds
+from detector.identity.rules import IdentityRules
+from detector.sources.framing import Block, decode_block
+from detector.sources.spans import resource_keys
+from detector.sources.timestamps import FOREVER_NS, TimeColumn, parse_time_ns
+from models.hashing import span_keys, text_key
+
+NULL = msgspec.Raw(b"null")
+_VERSION = re.compile(r"(?<=[a-z])20\d{6}(v\d+)?$")
+_DENIED = re.compile(r"accessdenied|unauthorized|notauthorized|forbidden|explicitdeny", re.IGNORECASE)
+_AUTHENTICATION = re.compile(
+    r"invalidclienttokenid|signaturedoesnotmatch|expiredtoken|invalidaccesskeyid|authfailure|unrecognizedclient"
+    r"|incompletesignature|missingauthenticationtoken|failed authentication",
+    re.IGNORECASE,
+)
+_THROTTLED = re.compile(r"throttl|requestlimitexceeded|toomanyrequests|slowdown|rateexceeded", re.IGNORECASE)
+_MINTING = re.compile(r"^(sts:(AssumeRole|AssumeRoot|GetSessionToken|GetFederationToken)|iam:(CreateAccessKey|CreateLoginProfile)$)")
+_MEMO = 1 << 16
+
+
+class Record(msgspec.Struct, gc=False):
+    """The fields of a CloudTrail record that scoring needs."""
+
+    eventTime: str
+    eventName: str
+    eventSource: str
+    userIdentity: msgspec.Raw = NULL
+    sourceIPAddress: str | None = None
+    userAgent: str | None = None
+    errorCode: str | None = None
+    eventID: str | None = None
+    eventType: str | None = None
+    sessionCredentialFromConsole: str | bool | None = None
+    recipientAccountId: str | int | None = None
+    requestParameters: msgspec.Raw = NULL
+    responseElements: msgspec.Raw = NULL
+
+
+class Issuer(msgspec.Struct):
+    """``sessionContext.sessionIssuer``."""
+
+    type: str | None = None
+    arn: str | None = None
+    accountId: str | None = None
+    userName: str | None = None
+    principalId: str | None = None
+
+
+class SessionContext(msgspec.Struct):
+    """``sessionContext``."""
+
+    sessionIssuer: Issuer | None = None
+    sourceIdentity: str | None = None
+    ec2RoleDelivery: str | None = None
+
+
+class OnBehalfOf(msgspec.Struct):
+    """``onBehalfOf`` of an Identity Center user."""
+
+    userId: str | None = None
+    identityStoreArn: str | None = None
+
+
+class UserIdentity(msgspec.Struct):
+    """``userIdentity``: every type shares these fields."""
+
+    type: str | None = None
+    principalId: str | None = None
+    arn: str | None = None
+    accountId: str | None = None
+    accessKeyId: str | None = None
+    userName: str | None = None
+    invokedBy: str | None = None
+    identityProvider: str | None = None
+    credentialId: str | None = None
+    sessionContext: SessionContext | None = None
+    onBehalfOf: OnBehalfOf | None = None
+
+
+class _Key(msgspec.Struct):
+    accessKeyId: str | None = None
+
+
+class _Profile(msgspec.Struct):
+    userName: str | None = None
+
+
+class Minted(msgspec.Struct):
+    """What of a response names a minted credential; everything else in it, the secrets first, is skipped."""
+
+    credentials: _Key | None = None
+    accessKey: _Key | None = None
+    loginProfile: _Profile | None = None
+
+
+class _SignIn(msgspec.Struct):
+    ConsoleLogin: str | None = None
+
+
+def outcome_of(error_code: str | None) -> Outcome:
+    """What the provider answered, from the error code.
+
+    >>> outcome_of("Client.UnauthorizedOperation").name
+    'DENIED'
+    """
+    if not error_code:
+        return Outcome.SUCCESS
+    if _THROTTLED.search(error_code):
+        return Outcome.THROTTLED
+    if _AUTHENTICATION.search(error_code):
+        return Outcome.FAILED_AUTHENTICATION
+    return Outcome.DENIED if _DENIED.search(error_code) else Outcome.ERROR
+
+
+def operation_of(event_source: str, event_name: str) -> str:
+    """Canonical operation name; API version suffixes are taken off.
+
+    >>> operation_of("lambda.amazonaws.com", "UpdateFunctionCode20150331v2")
+    'lambda:UpdateFunctionCode'
+    """
+    return f"{event_source.partition('.')[0]}:{_VERSION.sub('', event_name)}"
+
+
+class CloudTrailBatch:
+    """Rows of a run of CloudTrail records, and the events behind them on demand."""
+
+    def __init__(self, parser: "CloudTrailParser", records: list[Record], rows: np.ndarray, actors: list[Actor]) -> None:
+        self.parser, self.records, self.rows, self.actors = parser, records, rows, actors
+
+    def event(self, index: int) -> AuditEvent:
+        """The event of one row."""
+        r = self.records[index]
+        operation = operation_of(r.eventSource, r.eventName)
+        return AuditEvent(
+            time_ns=parse_time_ns(r.eventTime),
+            provider=Provider.AWS,
+            event_id=r.eventID or "",
+            operation=operation,
+            outcome=Outcome(int(self.rows[index]["outcome"])),
+            actor=self.actors[index],
+            source=r.sourceIPAddress or "",
+            resource=resource_name(r.requestParameters),
+            minted=minted_credential(operation, r),
+            error=r.errorCode or "",
+        )
+
+
+def resource_name(parameters: msgspec.Raw) -> str:
+    """The first resource a request names, for people to read; '' when it names none."""
+    try:
+        found: Any = msgspec.json.decode(parameters)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    if not isinstance(found, dict):
+        return ""
+    for name, value in found.items():
+        is_session = "ession" in name or "oken" in name
+        if isinstance(value, str) and not is_session and name.lower().endswith(("name", "id", "arn", "key")):
+            return value[:200]
+    return ""
+
+
+def minted_credential(operation: str, record: Record) -> str:
+    """The credential this call issued, '' when none: an access key id, or a user's console password by the user's name."""
+    if not _MINTING.match(operation) or record.errorCode:
+        return ""
+    try:
+        found = msgspec.json.decode(record.responseElements, type=Minted | None)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    if found is None:
+        return ""
+    key = (found.credentials and found.credentials.accessKeyId) or (found.accessKey and found.accessKey.accessKeyId)
+    if not key and found.loginProfile and found.loginProfile.userName:
+        return f"password:{found.loginProfile.userName}"
+    return key or ""
+
+
+class CloudTrailParser:
+    """Turns blocks of CloudTrail into batches. Holds only bounded memos: nothing here changes a decision."""
+
+    provider = Provider.AWS
+
+    def __init__(self, vocabulary: Vocabulary, rules: IdentityRules, feeds: ContextFeeds, not_after_ns: int = FOREVER_NS) -> None:
+        self.vocabulary, self.rules, self.feeds = vocabulary, rules, feeds
+        self.decoder = msgspec.json.Decoder(Record)
+        self.array_decoder = msgspec.json.Decoder(list[Record])
+        self.identity_decoder = msgspec.json.Decoder(UserIdentity | None)
+        self.times = TimeColumn(not_after_ns)
+        self.actor_memo: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        self.operation_memo: dict[tuple[str, str], tuple[int, int, bool]] = {}
+        self.source_memo: dict[str | None, tuple[int, int]] = {}
+        self.outcome_memo: dict[str | None, int] = {None: 0}
+
+    def parse(self, block: Block) -> tuple[CloudTrailBatch | None, list[Rejection]]:
+        """Rows of every usable record, and a rejection for every other one."""
+        decoded = decode_block(block, self.decoder, self.array_decoder)
+        records: list[Record] = decoded.records
+        if not records:
+            return None, decoded.rejected
+        times = self.times([r.eventTime for r in records])
+        bad = np.flatnonzero(np.isnan(times))
+        if len(bad):
+            positions = decoded.positions or range(decoded.first, decoded.first + len(records))
+            decoded.rejected.extend(
+                Rejection(block.origin, positions[i], "$.eventTime", f"{records[i].eventTime[:80]!r} is no believable time") for i in bad
+            )
+            keep = np.flatnonzero(~np.isnan(times))
+            records, times = [records[i] for i in keep], times[keep]
+        if not records:
+            return None, decoded.rejected
+        return self._batch(records, times, block.origin), decoded.rejected
+
+    def _batch(self, records: list[Record], times: np.ndarray, origin: str) -> CloudTrailBatch:
+        rows = np.zeros(len(records), ROW)
+        rows["time_s"] = times
+        rows["provider"] = int(Provider.AWS)
+        rows["event_key"] = _text_column([r.eventID or "" for r in records])
+        self._fill_operations(rows, records)
+        actors = self._fill_actors(rows, records, origin)
+        self._fill_sources(rows, records)
+        parameters = [bytes(r.requestParameters) for r in records]
+        rows["resource"] = resource_keys(np.frombuffer(b"".join(parameters), np.uint8), np.cumsum([len(p) for p in parameters]))
+        return CloudTrailBatch(self, records, rows, actors)
+
+    def _fill_operations(self, rows: np.ndarray, records: list[Record]) -> None:
+        get = self.operation_memo.get
+        found = [get((r.eventSource, r.eventName)) or self._operation(r.eventSource, r.eventName) for r in records]
+        rows["operation"] = [f[0] for f in found]
+        rows["operation_key"] = np.array([f[1] for f in found], np.uint64)
+        outcomes = self.outcome_memo
+        rows["outcome"] = [outcomes[r.errorCode] if r.errorCode in outcomes else self._outcome(r.errorCode) for r in records]
+        for i, (number, _key, is_special) in enumerate(found):
+            if is_special:
+                self._fill_special(rows, i, records[i], self.vocabulary.names[number])
+
+    def _fill_special(self, rows: np.ndarray, i: int, record: Record, operation: str) -> None:
+        minted = minted_credential(operation, record)
+        if minted:
+            rows[i]["minted"] = text_key(minted)
+        if operation == "signin:ConsoleLogin" and b'"Failure"' in bytes(record.responseElements):
+            rows[i]["outcome"] = int(Outcome.FAILED_AUTHENTICATION)
+
+    def _operation(self, event_source: str, event_name: str) -> tuple[int, int, bool]:
+        operation = operation_of(event_source, event_name)
+        number = self.vocabulary.number(Provider.AWS, operation)
+        special = bool(number) and (bool(_MINTING.match(operation)) or operation == "signin:ConsoleLogin")
+        if len(self.operation_memo) >= _MEMO:
+            self.operation_memo.clear()
+        found = (number, text_key(operation), special)
+        self.operation_memo[event_source, event_name] = found
+        return found
+
+    def _outcome(self, error_code: str | None) -> int:
+        if len(self.outcome_memo) < _MEMO:
+            self.outcome_memo[error_code] = int(outcome_of(error_code))
+        return int(outcome_of(error_code))
+
+    def _fill_sources(self, rows: np.ndarray, records: list[Record]) -> None:
+        get = self.source_memo.get
+        found = [get(r.sourceIPAddress) or self._source(r.sourceIPAddress) for r in records]
+        rows["source"] = np.array([f[0] for f in found], np.uint64)
+        rows["network"] = np.array([f[1] for f in found], np.uint64)
+
+    def _source(self, address: str | None) -> tuple[int, int]:
+        if len(self.source_memo) >= _MEMO:
+            self.source_memo.clear()
+        network = network_of(address or "")
+        found = (text_key(address or "") if network else 0, text_key(network))
+        self.source_memo[address] = found
+        return found
+
+    def _fill_actors(self, rows: np.ndarray, records: list[Record], origin: str) -> list[Actor]:
+        get, resolve = self.actor_memo.get, self._resolve
+        is_bound = bool(self.feeds.bindings)
+        found = []
+        for r in records:
+            key = (bytes(r.userIdentity), r.userAgent, r.eventType, r.sessionCredentialFromConsole, r.recipientAccountId)
+            if is_bound:
+                key = (*key, r.sourceIPAddress)
+            found.append(get(key) or resolve(key, r, origin))
+        columns = list(zip(*found, strict=True))
+        for name, values in zip(("credential", "principal", "agent"), columns[1:4], strict=True):
+            rows[name] = np.array(values, np.uint64)
+        for name, values in zip(("group", "path", "marks"), columns[4:7], strict=True):
+            rows[name] = values
+        return list(columns[0])
+
+    def _resolve(self, key: tuple[Any, ...], record: Record, origin: str) -> tuple[Any, ...]:
+        actor = self.actor(record, origin)
+        row = (
+            actor,
+            actor.credential_key,
+            actor.principal_key,
+            text_key(actor.agent),
+            group_number(Provider.AWS, actor.path, actor.family),
+            int(actor.path),
+            actor.marks,
+        )
+        if len(self.actor_memo) >= _MEMO:
+            self.actor_memo.clear()
+        if key[0] != b"null":
+            self.actor_memo[key] = row
+        return row
+
+    def actor(self, record: Record, origin: str = "") -> Actor:
+        """Who made this call."""
+        try:
+            who = self.identity_decoder.decode(record.userIdentity) or UserIdentity(type="Stripped")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            who = UserIdentity(type="Unreadable")
+        principal, credential, marks = identify(who, origin)
+        agent = record.userAgent or ""
+        family = self.rules.family(principal, agent)
+        recipient = str(record.recipientAccountId or "")
+        path = self.rules.path(principal, family, _default_path(who, record, recipient))
+        consumer = f"{family}/{network_of(record.sourceIPAddress or '')}" if self.rules.is_shared(principal) else ""
+        marks |= self.feeds.marks(credential, principal, record.sourceIPAddress or "")
+        context = who.sessionContext
+        claims = tuple(
+            (name, value)
+            for name, value in (
+                ("source_identity", context.sourceIdentity if context else None),
+                ("invoked_by", who.invokedBy),
+                ("identity_provider", who.identityProvider),
+            )
+            if value
+        )
+        return Actor(credential, principal, path, family, agent_name(agent), recipient or who.accountId or "", "", consumer, claims, marks)
+
+
+def _text_column(texts: list[str]) -> np.ndarray:
+    joined = "".join(texts)
+    data = np.frombuffer(joined.encode("utf-8", "surrogatepass"), np.uint8)
+    if len(data) == len(joined):
+        return span_keys(data, np.cumsum([len(t) for t in texts]))
+    return np.array([text_key(t) for t in texts], np.uint64)
+
+
+def _default_path(who: UserIdentity, record: Record, recipient: str) -> Path:
+    from_console = record.sessionCredentialFromConsole in ("true", True) or record.eventType in ("AwsConsoleSignIn", "AwsConsoleAction")
+    if from_console or who.type in ("Root", "SAMLUser", "IdentityCenterUser"):
+        return Path.HUMAN
+    if who.type == "AWSAccount" or (who.accountId and recipient and who.type == "AssumedRole" and who.accountId != recipient):
+        return Path.DELEGATED
+    return Path.WORKLOAD
+
+
+def _role_of_session(arn: str) -> str:
+    head, _, tail = arn.partition(":assumed-role/")
+    return f"{head.replace(':sts:', ':iam:')}:role/{tail.partition('/')[0]}" if tail else arn
+
+
+def identify(who: UserIdentity, origin: str = "") -> tuple[str, str, int]:
+    """(principal, credential, marks) of an identity block.
+
+    >>> identify(UserIdentity(type="IAMUser", arn="arn:aws:iam::123456789012:user/ci", accessKeyId="AKIAEXAMPLE"))[1]
+    'AKIAEXAMPLE'
+    """
+    key = who.accessKeyId or ""
+    marks = int(Mark.TEMPORARY) if key.startswith("ASIA") else 0
+    name = who.arn or who.principalId or who.userName or ""
+    if who.type == "AWSService" or (who.type is None and who.invokedBy):
+        return f"aws-service:{who.invokedBy or name}", f"aws-service:{who.invokedBy or name}", marks | int(Mark.PROVIDER_OWNED)
+    if who.type == "AssumedRole":
+        issuer = who.sessionContext.sessionIssuer if who.sessionContext else None
+        principal = (issuer.arn if issuer and issuer.arn else None) or _role_of_session(name)
+        return principal, key or f"session:{name}", marks | int(Mark.TEMPORARY)
+    if who.type == "FederatedUser":
+        issuer = who.sessionContext.sessionIssuer if who.sessionContext else None
+        return (issuer.arn if issuer and issuer.arn else name), key or f"session:{name}", marks | int(Mark.TEMPORARY)
+    if who.type == "IdentityCenterUser":
+        user = who.onBehalfOf.userId if who.onBehalfOf else None
+        return f"identity-center:{user or name}", who.credentialId or f"identity-center:{user or name}", marks
+    if who.type == "AWSAccount":
+        anonymous = int(Mark.ANONYMOUS) if who.accountId == "anonymous" or who.principalId == "ANONYMOUS_PRINCIPAL" else 0
+        caller = f"account:{who.accountId or ''}:{who.principalId or ''}"
+        return caller, key or caller, marks | anonymous
+    if who.type in ("Stripped", "Unreadable") or not (name or key):
+        return f"unattributed:{origin}", key or f"unattributed:{origin}", marks
+    if who.type == "Root":
+        return (who.arn or f"arn:aws:iam::{who.accountId}:root"), key or f"console:{name}", marks
+    if who.type in ("SAMLUser", "WebIdentityUser"):
+        federated = f"{who.identityProvider or who.type}:{who.userName or who.principalId}"
+        return federated, key or federated, marks
+    return name, key or f"console:{name}", marks

@@ -1,0 +1,63 @@
+"""Event times: RFC 3339 text to nanoseconds since 1970 UTC, inside a believable span."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+
+EARLIEST_NS = int(datetime(2006, 1, 1, tzinfo=UTC).timestamp()) * 10**9
+FOREVER_NS = int(datetime(2105, 1, 1, tzinfo=UTC).timestamp()) * 10**9
+
+
+def parse_time_ns(text: str) -> int:
+    """Nanoseconds since 1970 UTC. Raises ``ValueError`` for anything but an RFC 3339 time.
+
+    >>> parse_time_ns("2026-03-02T00:00:01Z")
+    1772409601000000000
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (int(moment.replace(microsecond=0).timestamp()) * 10**6 + moment.microsecond) * 1000
+
+
+def check_span(time_ns: int, text: str, not_after_ns: int) -> int:
+    """The time itself. Raises ``ValueError`` when it lies before audit logs existed or in the future: one such record
+    would otherwise push the watermark decades ahead and make every honest record late.
+    """
+    if not EARLIEST_NS <= time_ns <= not_after_ns:
+        raise ValueError(f"time {text!r} outside 2006-01-01 … {format_time(not_after_ns)}")
+    return time_ns
+
+
+def format_time(time_ns: int) -> str:
+    """RFC 3339 text, milliseconds only where there are any."""
+    moment = datetime.fromtimestamp(time_ns // 10**9, UTC)
+    milli = time_ns // 10**6 % 1000
+    return moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{milli:03d}Z" if milli else "Z")
+
+
+class TimeColumn:
+    """Times of a batch, each distinct text parsed once. Whole-second stamps repeat a lot."""
+
+    def __init__(self, not_after_ns: int, remembers: int = 100_000) -> None:
+        self.known: dict[str, float] = {}
+        self.not_after_ns = not_after_ns
+        self.remembers = remembers
+
+    def __call__(self, texts: list[str]) -> np.ndarray:
+        """Seconds since 1970 (f8); NaN where a text is no believable time."""
+        get = self.known.get
+        values = [get(t) for t in texts]
+        if None in values:
+            values = [self._parse(t) if v is None else v for t, v in zip(texts, values, strict=True)]
+        return np.array(values, np.float64)
+
+    def _parse(self, text: str) -> float:
+        if len(self.known) > self.remembers:
+            self.known.clear()
+        try:
+            seconds = check_span(parse_time_ns(text), text, self.not_after_ns) / 1e9
+        except (ValueError, OverflowError):
+            seconds = float("nan")
+        self.known[text] = seconds
+        return seconds
