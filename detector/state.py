@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detector.columns import GROUPS, ROW, Vocabulary
+from detector.columns import GROUPS, Vocabulary
 from detector.event import Provider
 from models.budget import BINS
 from models.sequence import CLASS_COUNT
@@ -245,5 +245,3 @@ class State:
         """Live rows of each table."""
         return {name: int((table.rows["key"] > 1).sum()) for name, table in self.tables.items()}
 
-
-assert ROW.itemsize % 8 == 0 and PRINCIPAL.itemsize % 8 == 0  # noqa: S101

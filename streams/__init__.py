@@ -1,0 +1,1 @@
+"""The outside world: files, the replay runner, reports, the command line."""

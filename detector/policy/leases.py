@@ -36,7 +36,8 @@ class LeaseBook:
         principal, now = event.actor.principal, event.time_s
         running = self.uses.get(principal)
         if running is None or now - running.last_s > IDLE_ENDS_S:
-            running = self.uses.pop(principal, None) and Use(now, now) or Use(now, now)
+            running = Use(now, now)
+            self.uses.pop(principal, None)
             while len(self.uses) >= LIMIT:
                 self.uses.pop(next(iter(self.uses)))
             self.uses[principal] = running
