@@ -83,6 +83,7 @@ class Vocabulary:
         self.languages: dict[Provider, AttackerLanguage] = {p: load(p.name.lower()) for p in Provider}
         self.numbers: dict[str, int] = {}
         self.names: list[str] = []
+        self.providers: list[int] = []
         self.constants = np.zeros(1024, self.CONSTANTS)
         self.keys: list[int] = []
         self.number(Provider.AWS, "aws:Unlisted")
@@ -97,6 +98,7 @@ class Vocabulary:
         number = len(self.names)
         self.numbers[operation] = number
         self.names.append(operation)
+        self.providers.append(int(provider))
         self.keys.append(text_key(operation))
         if number >= len(self.constants):
             self.constants = np.concatenate([self.constants, np.zeros_like(self.constants)])

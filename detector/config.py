@@ -39,8 +39,8 @@ class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     offsets_bits: dict[str, Bits] = msgspec.field(default_factory=lambda: dict(SHIPPED_OFFSETS_BITS))
     human_offset_bits: Bits = 22.0
-    cold_alert_bits: Bits = 10.0
-    cold_revoke_bits: Bits = 14.0
+    cold_alert_bits: Bits = 5.0
+    cold_revoke_bits: Bits = 7.0
     hold_learning_s: Seconds = 86_400.0
 
 

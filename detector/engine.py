@@ -52,7 +52,7 @@ def class_prior(vocabulary: Vocabulary) -> np.ndarray:
     prior = np.zeros((len(Provider), CLASS_COUNT))
     for class_ in range(CLASS_COUNT):
         tier, is_write = class_ % 6 // 2, class_ % 2
-        prior[:, class_] = (4.0, 1.0, 5.0)[tier] * (0.35 if is_write else 1.0) / 6.0
+        prior[:, class_] = (2.5, 1.5, 6.0)[tier] * (0.35 if is_write else 1.0) / 6.0
     return prior
 
 

@@ -47,6 +47,7 @@ class Mark(IntEnum):
     PROVIDER_OWNED = 16
     ANONYMOUS = 32
     TEMPORARY = 64
+    UNATTRIBUTED = 128
 
 
 class Actor(msgspec.Struct, frozen=True):

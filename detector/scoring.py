@@ -20,6 +20,7 @@ from detector.state import (
     DUPLICATES,
     EVENTS,
     EVERYBODY,
+    FIRST,
     HELD,
     JOURNAL_ROWS,
     JOURNALLED,
@@ -64,6 +65,9 @@ DAY_S = 86_400.0
 COLD_S = 1800.0
 MATURE_EVENTS = 20.0
 B_FLOOR = -8.0
+PRIOR_SHARE = 0.1
+COLD_GATE = 2.0
+KNOWN_ESTATE_BITS = 5.0
 NOTEWORTHY_BITS = 0.5
 NOTEWORTHY_COLD_BITS = 2.0
 INHERITED_CAP_BITS = 6.0
@@ -156,8 +160,8 @@ def close_day(s: Arrays, q, day: int) -> None:
 
 
 @njit(cache=True)
-def score_operation(s: Arrays, q, x, fact: int, e, group: int, everybody: int, knobs: Knobs) -> None:
-    """Fills in the operation's likelihoods and its two ratios."""
+def score_operation(s: Arrays, q, x, e, group: int, everybody: int, knobs: Knobs) -> None:
+    """Fills in the operation's likelihoods and its two ratios. A newborn does not vouch for itself: what it just taught its parents is left out."""
     c = s.constants[e.operation]
     shared_g = find(s.shared, mix(e.operation_key, np.uint64(group + 1)))
     shared_all = find(s.shared, mix(e.operation_key, np.uint64(everybody + 1)))
@@ -166,8 +170,9 @@ def score_operation(s: Arrays, q, x, fact: int, e, group: int, everybody: int, k
     uniform = 1.0 / knobs.vocabulary
     p_all = backed_off(count_all, s.discoveries[everybody], s.distinct[everybody], uniform, PARENT_STRENGTH)
     x.group_p = backed_off(count_g, s.discoveries[group], s.distinct[group], p_all, PARENT_STRENGTH)
-    share_all = s.class_seen[everybody, c.class_] / max(1.0, s.class_seen[everybody].sum())
-    share = class_share(s.class_seen[group, c.class_], s.discoveries[group], share_all)
+    own = q.distinct if x.is_cold else 0.0
+    share_all = max(s.class_seen[everybody, c.class_] - own, PRIOR_SHARE) / max(1.0, s.class_seen[everybody].sum() - own)
+    share = class_share(max(0.0, s.class_seen[group, c.class_] - own), max(0.0, s.discoveries[group] - own), share_all)
     x.discovery_p = discovery_probability(x.group_p, share, c.attacker, c.class_mass)
     x.attacker_p = c.attacker
     x.storm = q.storm
@@ -333,7 +338,7 @@ def score_resource(s: Arrays, q, x, e, now: float, learns: bool) -> None:
     is_new = find(s.facts, key) < 0
     if is_new:
         seen = s.resources[q.group, cell]
-        probability = (seen[1] + 5.0) / (seen[0] + 10.0)
+        probability = (seen[1] + 3.0) / (seen[0] + 10.0)
         if x.count > 0.0:
             x.new_resource_p = probability
             q.gate += NEW_RESOURCE_WEIGHT
@@ -467,7 +472,8 @@ def accumulate(q, x) -> None:
         da = min(0.0, da)
     q.a += da
     q.b = max(B_FLOOR, q.b + db)
-    q.cold = max(0.0, q.cold + db) if x.is_cold or q.cold > 0.0 else 0.0
+    if x.is_cold or q.cold > 0.0:
+        q.cold = max(0.0, q.cold + x.operation_b + max(0.0, x.beside_b))
     if q.a <= 0.0:
         q.a = 0.0
         q.b = 0.0
@@ -517,10 +523,11 @@ def judge(s: Arrays, q, c, x, marks: int, reached: int, now: float, knobs: Knobs
         return SOURCE_REVOKED
     if q.level == 0 and reached == SOURCE_ALERT:
         return SOURCE_ALERTED
-    if is_open and now - q.born < DAY_S:
-        if x.cold >= knobs.cold_revoke and c.acted == 0:
+    if x.gate >= COLD_GATE and now - q.born < DAY_S:
+        known_estate = now - s.clock[FIRST] > DAY_S
+        if is_open and x.cold >= knobs.cold_revoke and c.acted == 0:
             return COLD_REVOKE
-        if x.cold >= knobs.cold_alert and q.level == 0:
+        if x.cold >= knobs.cold_alert + (KNOWN_ESTATE_BITS if known_estate else 0.0) and q.level == 0:
             return COLD_ALERT
     if q.level == 0 and marks & _RETIRED:
         return RETIRED_USE
@@ -635,6 +642,8 @@ def walk(rows: np.ndarray, s: Arrays, operation_keys: np.ndarray, knobs: Knobs, 
             s.counters[LATE] += 1
         now = max(e.time_s, s.clock[NOW])
         s.clock[NOW] = now
+        if s.clock[FIRST] == 0.0:
+            s.clock[FIRST] = now
         day = np.floor(now / DAY_S)
         if day > s.clock[DAY]:
             turn_day(s, day)
@@ -664,7 +673,7 @@ def walk(rows: np.ndarray, s: Arrays, operation_keys: np.ndarray, knobs: Knobs, 
         c.last = np.uint32(now)
         score_hand(s, q, c, x, e, now, learns)
         reached = visit(s, q, e, now) if x.new_source_p >= 0.0 else 0
-        score_operation(s, q, x, fact, e, q.group, everybody, knobs)
+        score_operation(s, q, x, e, q.group, everybody, knobs)
         score_outcome(s, q, x, everybody, e.outcome, used_to_work, learns)
         if x.is_young:
             score_resource(s, q, x, e, now, learns)

@@ -135,7 +135,7 @@ EXHIBIT = np.dtype(
 
 CROSSING = np.dtype([("exhibit", "i4"), ("kind", "u1"), ("pad", "u1", (3,))])
 
-NOW, DAY = 0, 1
+NOW, DAY, FIRST = 0, 1, 2
 DUPLICATES, LATE, EVENTS, SEEN_COUNT, SEEN_SIDE, JOURNALLED, HELD = range(7)
 COUNTER_NAMES = ("duplicates", "late", "events")
 
@@ -198,7 +198,7 @@ class State:
         self.plain = {
             "seen": np.zeros((2, SEEN_KEYS), np.uint64),
             "journal": np.zeros(JOURNAL_ROWS, JOURNAL),
-            "clock": np.zeros(2),
+            "clock": np.zeros(3),
             "counters": np.zeros(8, np.int64),
             "discoveries": np.zeros(_ALL_GROUPS),
             "distinct": np.zeros(_ALL_GROUPS),

@@ -1,6 +1,7 @@
 """Which rung a crossing is worth: identity path, kind of credential and what was seen decide; guards may only lower it.
 
 Humans are never revoked on evidence alone (they burst): they are stepped up. Emergency access answers to its lease.
+A record that names no identity names nothing to revoke.
 """
 
 from fnmatch import fnmatchcase
@@ -20,6 +21,8 @@ def rung(kind: int, actor: Actor, pattern: str, escalates: bool, guards: Guards,
     'disable_credential'
     """
     if kind in ALERTS or (kind == scoring.COLD_REVOKE and not cold_start_acts):
+        return "alert"
+    if actor.marks & Mark.UNATTRIBUTED:
         return "alert"
     if _named(guards.never_revoke, actor):
         return "alert"

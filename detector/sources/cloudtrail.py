@@ -397,7 +397,8 @@ def identify(who: UserIdentity, origin: str = "") -> tuple[str, str, int]:
         caller = f"account:{who.accountId or ''}:{who.principalId or ''}"
         return caller, key or caller, marks | anonymous
     if who.type in ("Stripped", "Unreadable") or not (name or key):
-        return f"unattributed:{origin}", key or f"unattributed:{origin}", marks
+        unknown = f"unattributed:{origin.replace(chr(92), '/').rpartition('/')[2]}"
+        return unknown, key or unknown, marks | int(Mark.UNATTRIBUTED)
     if who.type == "Root":
         return (who.arn or f"arn:aws:iam::{who.accountId}:root"), key or f"console:{name}", marks
     if who.type in ("SAMLUser", "WebIdentityUser"):

@@ -8,7 +8,7 @@ from numba import njit
 
 from models.hashing import mix
 
-_QUOTE, _BACKSLASH, _COLON, _COMMA = ord('"'), ord("\\"), ord(":"), ord(",")
+_QUOTE, _BACKSLASH, _COLON = ord('"'), ord("\\"), ord(":")
 _FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME = np.uint64(0x100000001B3)
 
@@ -23,7 +23,9 @@ def _string_end(buffer: np.ndarray, start: int, end: int) -> int:
 
 @njit(cache=True)
 def names_resource(buffer: np.ndarray, start: int, end: int) -> bool:
-    """Whether a parameter name ends like one that names a resource: …Name, …Id, …Arn, …Key; not sessions, tokens, requests."""
+    """Whether a parameter name ends like one that names a resource: …Name, …Id, …Arn, …Key or their plurals, and "target" (Session Manager); not sessions, tokens, requests."""
+    if end - start > 2 and buffer[end - 1] == ord("s"):
+        end -= 1
     if end - start < 2:
         return False
     for i in range(start, end - 4):
@@ -39,8 +41,9 @@ def names_resource(buffer: np.ndarray, start: int, end: int) -> bool:
     third = buffer[end - 3]
     is_name = last == ord("e") and before == ord("m") and third == ord("a")
     is_arn = (last == ord("n") and before == ord("r")) or (last == ord("N") and before == ord("R"))
+    is_target = end - start == 6 and buffer[start] == ord("t") and last == ord("t") and third == ord("g") and before == ord("e")
     is_key = last == ord("y") and before == ord("e") and (third == ord("K") or third == ord("k"))
-    return is_name or is_arn or is_key
+    return is_name or is_arn or is_key or is_target
 
 
 @njit(cache=True)
@@ -55,7 +58,6 @@ def resource_keys(buffer: np.ndarray, ends: np.ndarray) -> np.ndarray:
         takes = False
         while i < end:
             if buffer[i] != _QUOTE:
-                takes = takes and buffer[i] != _COMMA
                 i += 1
                 continue
             close = _string_end(buffer, i + 1, end)
