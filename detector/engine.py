@@ -15,7 +15,7 @@ import numpy as np
 from detector import scoring
 from detector.columns import FAMILIES, GROUPS, Batch, Vocabulary
 from detector.config import Policy
-from detector.decision import ACTIONS, FIRST_REVOCATION, Decision, Loop, Reason, decision_id
+from detector.decision import ACTIONS, Decision, Loop, Reason, decision_id
 from detector.event import AuditEvent, Path, Provider
 from detector.loops import name_loop
 from detector.policy.ladder import rung
@@ -66,6 +66,7 @@ class Engine:
         self.trails: OrderedDict[int, deque[Exhibit]] = OrderedDict()
         self.visits: OrderedDict[int, dict[int, Exhibit]] = OrderedDict()
         self.revoked: OrderedDict[int, str] = OrderedDict()
+        self.standing: OrderedDict[int, tuple[str, float]] = OrderedDict()
         self.leases = LeaseBook(policy.leases)
         self.rows_seen = 0
         self._exhibits = np.zeros(SLICE + 1, EXHIBIT)
@@ -140,12 +141,31 @@ class Engine:
             self.visits.popitem(last=False)
 
     def _decide(self, kind: int, exhibit: Exhibit) -> list[Decision]:
+        made = [d for e, d in self._made(kind, exhibit) if self._is_news(e, d)]
+        for decision in made:
+            if decision.is_revocation:
+                self._note_revoked(exhibit, decision)
+        return made
+
+    def _is_news(self, exhibit: Exhibit, decision: Decision) -> bool:
+        """Whether this changes the credential's state: a day long the same or a lower rung is not said again."""
+        key, now = int(exhibit.x["credential"]), float(exhibit.x["time_s"])
+        action, at = self.standing.get(key, ("observe", now))
+        if now - at <= scoring.DAY_S and ACTIONS.index(decision.action) <= ACTIONS.index(action):
+            return False
+        self.standing[key] = (decision.action, now)
+        self.standing.move_to_end(key)
+        if len(self.standing) > TRAILS:
+            self.standing.popitem(last=False)
+        return True
+
+    def _made(self, kind: int, exhibit: Exhibit) -> list[tuple[Exhibit, Decision]]:
         if kind != scoring.SOURCE_REVOKED:
-            return [self._decision(kind, exhibit)]
+            return [(exhibit, self._decision(kind, exhibit))]
         now = exhibit.x["time_s"]
         visits = self.visits.get(int(exhibit.x["source"]), {}).values()
         recent = [v for v in visits if now - v.x["time_s"] <= scoring.HOUR_S and int(v.x["credential"]) not in self.revoked]
-        return [self._decision(kind, v, exhibit) for v in recent] or [self._decision(kind, exhibit)]
+        return [(v, self._decision(kind, v, exhibit)) for v in recent] or [(exhibit, self._decision(kind, exhibit))]
 
     def episode(self, exhibit: Exhibit) -> list[Exhibit]:
         """The exhibits of this principal since its suspicion began, up to this one."""
@@ -161,8 +181,6 @@ class Engine:
         loop = name_loop(int(x["signals"]), actor.path, kind_name)
         principal = int(x["principal"])
         action = rung(kind, actor, loop.name, principal in self.revoked, self.policy.guards, self.policy.cold_start_acts)
-        if ACTIONS.index(action) >= FIRST_REVOCATION:
-            self._note_revoked(principal, int(x["credential"]), actor.credential)
         episode = self.episode(exhibit)
         mine = own_actions(episode, exhibit)
         seconds, per_minute = loop_tempo(float(x["iterations"]), float(x["decision_s"]))
@@ -200,9 +218,9 @@ class Engine:
         knobs = self.knobs(True)
         return float(x["threshold"]) - (knobs.margin - knobs.alert_margin if kind == scoring.ALERT else 0.0)
 
-    def _note_revoked(self, principal: int, credential_key: int, credential: str) -> None:
-        for key in (principal, credential_key):
-            self.revoked[key] = credential
+    def _note_revoked(self, exhibit: Exhibit, decision: Decision) -> None:
+        for key in (int(exhibit.x["principal"]), int(exhibit.x["credential"])):
+            self.revoked[key] = decision.credential
             self.revoked.move_to_end(key)
         while len(self.revoked) > 2 * TRAILS:
             self.revoked.popitem(last=False)

@@ -47,6 +47,7 @@ class Saved(msgspec.Struct, frozen=True):
     trails: list[tuple[int, list[SavedExhibit]]]
     visits: list[tuple[int, list[tuple[int, SavedExhibit]]]]
     revoked: list[tuple[int, str]]
+    standing: list[tuple[int, tuple[str, float]]]
     leases: dict[str, Use]
     rows_seen: int
 
@@ -74,6 +75,7 @@ def dump(engine: Engine) -> bytes:
             trails=[(key, [_exhibit(e) for e in trail]) for key, trail in engine.trails.items()],
             visits=[(key, [(c, _exhibit(e)) for c, e in seen.items()]) for key, seen in engine.visits.items()],
             revoked=list(engine.revoked.items()),
+            standing=list(engine.standing.items()),
             leases=engine.leases.uses,
             rows_seen=engine.rows_seen,
         )
@@ -125,5 +127,6 @@ def restore(engine: Engine, data: bytes) -> None:
     engine.trails = OrderedDict((key, deque((_unexhibit(e) for e in trail), maxlen=TRAIL)) for key, trail in saved.trails)
     engine.visits = OrderedDict((key, {c: _unexhibit(e) for c, e in seen}) for key, seen in saved.visits)
     engine.revoked = OrderedDict(saved.revoked)
+    engine.standing = OrderedDict(saved.standing)
     engine.leases.uses = saved.leases
     engine.rows_seen = saved.rows_seen

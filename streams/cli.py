@@ -1,0 +1,244 @@
+"""The ``outpace`` command. Exit 0 when it did its work, 2 for unusable input or options with one line on stderr."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+from rich.markup import escape
+
+from detector import explain as explaining
+from detector import snapshot
+from detector.decision import Decision
+from detector.errors import InputError, OutpaceError
+from detector.event import Provider
+from streams import counterfactual as counterfactuals
+from streams.progress import reading_progress
+from streams.replay import Replay, Summary, load_policy
+from streams.report import write_report
+from streams.report_data import case_of
+from streams.table import counterfactual_table, decision_table, summary_lines
+
+app = App(name="outpace", help="Takes stolen machine identities away while the thief is still iterating.", version_flags=["--version"])
+SHOWN_REJECTIONS = 5
+Source = Literal["cloudtrail", "okta", "keycloak"]
+_PROVIDERS = {"cloudtrail": Provider.AWS, "okta": Provider.OKTA, "keycloak": Provider.KEYCLOAK}
+
+
+@app.command
+def replay(
+    paths: Annotated[list[str], Parameter(negative=())],
+    /,
+    *,
+    baseline: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
+    cold_start: Literal["alert", "act"] = "alert",
+    policy: str | None = None,
+    source: Source | None = None,
+    out: str | None = None,
+    report: str | None = None,
+    counterfactual: Annotated[bool, Parameter(negative=())] = False,
+    save_state: str | None = None,
+    load_state: str | None = None,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Replay captured audit logs: which credential would have been revoked, when, why, after how many actions.
+
+    Parameters
+    ----------
+    paths
+        Files, folders, globs or - for standard input; .json, .jsonl, .gz, .zst, told apart by content.
+    baseline
+        Older logs to learn from without deciding.
+    cold_start
+        What a principal without a day of history may cause: an alert, or (act) a revocation too.
+    policy
+        TOML file with budget, leases, guards and context files.
+    source
+        Take every input for this provider's log instead of recognising it.
+    out
+        Write decision records here as JSON lines, and beside it NAME.cases.jsonl for "outpace explain".
+    report
+        Write one self-contained HTML page here.
+    counterfactual
+        Sweep each contained credential over source lag and provider propagation.
+    save_state
+        Write what was learned to this file.
+    load_state
+        Start from what --save-state wrote.
+    json
+        Print the summary as one JSON object instead of tables.
+    """
+    chosen = load_policy(policy)
+    run = Replay(msgspec.structs.replace(chosen, cold_start_acts=chosen.cold_start_acts or cold_start == "act"), policy)
+    provider = _PROVIDERS[source] if source else None
+    if load_state:
+        snapshot.restore(run.engine, _read(load_state))
+    _check_writable(out, report, save_state)
+    with reading_progress(paths, baseline or [], quiet=json) as progress:
+        if baseline:
+            run.learn(baseline, provider, progress)
+        decisions = list(run.run(paths, provider, progress))
+    rows = counterfactuals.containments(run.engine, decisions) if counterfactual else []
+    summary = run.summary()
+    if out:
+        _write_decisions(run, decisions, out)
+    if report:
+        cases = [case_of(run.engine, d) for d in decisions]
+        write_report(report, summary, cases, [msgspec.to_builtins(r) for r in rows] if counterfactual else None)
+    if save_state:
+        Path(save_state).write_bytes(snapshot.dump(run.engine))
+    _print(run, summary, decisions, rows, as_json=json, with_rows=counterfactual, report=report)
+    return 0
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+
+
+def _check_writable(*paths: str | None) -> None:
+    for path in paths:
+        if path and not Path(path).resolve().parent.is_dir():
+            raise InputError(f"{path}: folder {Path(path).resolve().parent} does not exist")
+
+
+def cases_path(out: str) -> Path:
+    """Where the case files of a decisions file lie.
+
+    >>> cases_path("out/decisions.jsonl").as_posix()
+    'out/decisions.cases.jsonl'
+    """
+    return Path(out).with_suffix(".cases.jsonl")
+
+
+def _write_decisions(run: Replay, decisions: list[Decision], out: str) -> None:
+    encode = msgspec.json.encode
+    try:
+        Path(out).write_bytes(b"".join(encode(d) + b"\n" for d in decisions))
+        cases_path(out).write_bytes(b"".join(encode(explaining.case_file(run.engine, d)) + b"\n" for d in decisions))
+    except OSError as error:
+        raise InputError(f"{out}: {error.strerror or error}") from error
+
+
+def _print(
+    run: Replay,
+    summary: Summary,
+    decisions: list[Decision],
+    rows: list[counterfactuals.Containment],
+    *,
+    as_json: bool,
+    with_rows: bool,
+    report: str | None,
+) -> None:
+    if as_json:
+        out = msgspec.to_builtins(summary)
+        if with_rows:
+            out["counterfactual"] = [msgspec.to_builtins(r) for r in rows]
+        if run.rejected:
+            out["rejections"] = [str(r) for r in run.rejected[:100]]
+        sys.stdout.write(msgspec.json.encode(out).decode() + "\n")
+        return
+    console = Console()
+    if decisions:
+        console.print(decision_table(decisions))
+    if with_rows:
+        console.print(counterfactual_table([msgspec.to_builtins(r) for r in rows]))
+    console.print(summary_lines(summary))
+    _print_rejections(run)
+    if report:
+        console.print(f"report: {escape(report)}")
+
+
+def _print_rejections(run: Replay) -> None:
+    if not run.rejected_count:
+        return
+    errors = Console(stderr=True)
+    errors.print(f"{run.rejected_count} records were not usable:")
+    for rejection in run.rejected[:SHOWN_REJECTIONS]:
+        errors.print(f"  {_printable(str(rejection))}", markup=False, highlight=False, soft_wrap=True)
+    if run.rejected_count > SHOWN_REJECTIONS:
+        errors.print("  … all of them with --json")
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "·" for c in text)[:400]
+
+
+@app.command
+def explain(decision_id: str, /, *, decisions: str = "decisions.jsonl", json: Annotated[bool, Parameter(negative=())] = False) -> int:
+    """Score one decision again from its events and show each step.
+
+    Parameters
+    ----------
+    decision_id
+        The id, or enough of its start.
+    decisions
+        The file "outpace replay --out" wrote.
+    json
+        Print the steps as JSON.
+    """
+    case = explaining.find_case(_read(str(cases_path(decisions))).splitlines(), decision_id)
+    steps = explaining.rescored(case)
+    if json:
+        found = {
+            "decision": msgspec.to_builtins(case.decision),
+            "steps": [{**msgspec.to_builtins(s), "agrees": s.agrees} for s in steps],
+            "agrees": all(s.agrees for s in steps),
+        }
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+        return 0
+    _print_case(case, steps)
+    return 0
+
+
+def _print_case(case: explaining.CaseFile, steps: list[explaining.Rescored]) -> None:
+    from rich.table import Table
+
+    decision = case.decision
+    console = Console()
+    console.print(f"[bold]{decision.action}[/] {escape(_printable(decision.credential))} of {escape(_printable(decision.principal))}")
+    console.print(f"{decision.evidence_bits} bits against {decision.threshold_bits}, {decision.pattern}, {decision.time}")
+    table = Table("time", "operation", "outcome", "operation bits", "beside", "evidence again", "recorded")
+    for s in steps:
+        mark = "" if s.agrees else " [red]differs[/]"
+        table.add_row(
+            s.step.time,
+            escape(_printable(s.step.operation)),
+            s.step.outcome,
+            f"{s.operation_bits:+.2f}",
+            f"{s.beside_bits:+.2f}",
+            f"{s.evidence_bits:.2f}{mark}",
+            f"{s.recorded_bits:.2f}",
+        )
+    console.print(table)
+    for reason in decision.reasons:
+        console.print(f"  {reason.bits:+.1f} bits  {escape(_printable(reason.text))}", highlight=False)
+    verdict = "every step scores as recorded" if all(s.agrees for s in steps) else "[red]some steps do not score as recorded[/]"
+    console.print(verdict)
+
+
+def main() -> None:
+    """Entry point of the ``outpace`` command."""
+    try:
+        code = app(exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        sys.stderr.write(f"outpace: {' '.join(str(error).split())}\n")
+        sys.exit(2)
+    except OutpaceError as error:
+        sys.stderr.write(f"outpace: {_printable(str(error))}\n")
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.stderr.write("outpace: interrupted\n")
+        sys.exit(130)
+    sys.exit(code or 0)
+
+
+if __name__ == "__main__":
+    main()
