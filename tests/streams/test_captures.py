@@ -1,0 +1,109 @@
+"""Real captures that nobody here wrote, kept beside the project and never copied into it.
+
+Thresholds were chosen looking at every second Stratus file of ten or more events (in name order: first, third, …); the others are
+the held-out half. Attack tools sign themselves, so their names are masked before anything is measured.
+"""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from detector.config import Policy
+from detector.event import Provider
+from streams.replay import Replay
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+pytestmark = [
+    pytest.mark.captures,
+    pytest.mark.skipif(not DATA.is_dir(), reason=f"the captured logs are not beside the project ({DATA.name} folder absent)"),
+]
+LONG = 10
+
+
+def masked(path: Path) -> bytes:
+    return path.read_bytes().replace(b"stratus-red-team", b"somebody").replace(b"Terraform", b"Program")
+
+
+def replayed(path: Path, tmp_path: Path, **policy: object) -> Replay:
+    copy = tmp_path / path.name
+    copy.write_bytes(masked(path))
+    replay = Replay(msgspec.structs.replace(Policy(), **policy))
+    list(replay.run([str(copy)]))
+    return replay
+
+
+def captures(folder: str, pattern: str) -> list[Path]:
+    return sorted((DATA / "captures" / folder).glob(pattern))
+
+
+def test_every_record_of_the_captures_parses(tmp_path: Path) -> None:
+    for path in captures("aws-stratus", "*.json") + captures("aws-console-benign", "*_InputEvents.json"):
+        replay = replayed(path, tmp_path)
+        assert replay.rejected_count == 0, replay.rejected[:3]
+        counters = replay.engine.counters()
+        assert counters["events"] + counters["duplicates"] == len(json.loads(path.read_bytes())), path.name
+
+
+def test_attack_captures_alert_without_a_baseline_and_most_are_revoked_when_told_to_act(tmp_path: Path) -> None:
+    table = Table("capture", "events", "alert after", "revoked after", "pattern", title="attack captures of ten or more events, no baseline")
+    revoked, alerted, long_files = 0, 0, 0
+    for path in captures("aws-stratus", "*.json"):
+        acting = replayed(path, tmp_path, cold_start_acts=True)
+        if acting.engine.counters()["events"] < LONG:
+            continue
+        alerting = replayed(path, tmp_path)
+        long_files += 1
+        alert = alerting.decisions[0] if alerting.decisions else None
+        revocation = next((d for d in acting.decisions if d.is_revocation), None)
+        assert not any(d.is_revocation for d in alerting.decisions), "a principal without a day of history may only alert"
+        alerted += alert is not None
+        revoked += revocation is not None
+        table.add_row(
+            path.stem.removeprefix("aws."),
+            str(acting.engine.counters()["events"]),
+            str(alert.actions_before) if alert else "never",
+            str(revocation.actions_before) if revocation else "never",
+            revocation.pattern if revocation else alert.pattern if alert else "",
+        )
+    Console(width=120).print(table)
+    assert long_files >= 9
+    assert alerted == long_files
+    assert revoked > long_files / 2
+
+
+def test_benign_console_captures_are_never_revoked(tmp_path: Path) -> None:
+    table = Table("benign console session", "events", "decisions")
+    for path in captures("aws-console-benign", "*_InputEvents.json"):
+        replay = replayed(path, tmp_path, cold_start_acts=True)
+        table.add_row(path.stem[:40], str(replay.summary().events), ", ".join(d.action for d in replay.decisions))
+        assert replay.summary().revocations == 0
+    Console(width=120).print(table)
+
+
+def lines_of(log_type: str) -> list[tuple[str, object]]:
+    found = []
+    for path in sorted((DATA / "labelled-singles").glob("*.jsonl")):
+        for line in path.read_text().splitlines():
+            row = json.loads(line)
+            if row["log_type"] == log_type:
+                found.append((f"{path.name} {row['rule']}", row["log"]))
+    return found
+
+
+@pytest.mark.parametrize(("log_type", "provider"), [("AWS.CloudTrail", Provider.AWS), ("Okta.SystemLog", Provider.OKTA)])
+def test_every_labelled_record_is_an_event_or_says_what_it_lacks(log_type: str, provider: Provider, tmp_path: Path) -> None:
+    rows = lines_of(log_type)
+    assert len(rows) >= 100
+    replay = Replay(Policy())
+    file = tmp_path / "labelled.jsonl"
+    file.write_bytes(b"".join(json.dumps(log).encode() + b"\n" for _name, log in rows))
+    list(replay.run([str(file)], provider))
+    counters = replay.engine.counters()
+    events = counters["events"] + counters["duplicates"]
+    Console(width=160).print(f"{log_type}: {len(rows)} records, {events} events, {replay.rejected_count} rejected", *map(str, replay.rejected[:8]), sep="\n")
+    assert events + replay.rejected_count == len(rows)
+    assert replay.rejected_count == 0
