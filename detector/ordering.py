@@ -4,9 +4,16 @@ Ties inside one stamp are ordered by content, never by arrival: minting calls fi
 provider's event id. So the order of files, or of records inside the lateness window, changes nothing.
 """
 
+import math
+
 import numpy as np
 
 from detector.columns import ROW, Batch
+
+
+HELPING = 32_768
+MOST_PENDING = 131_072
+NOTHING = np.zeros(0, ROW)
 
 
 class Reorder:
@@ -28,16 +35,21 @@ class Reorder:
         self.waiting.append(batch.rows)
 
     def release(self, watermark_s: float) -> np.ndarray:
-        """Rows (``ROW``, in order) whose time is not after the watermark. Call ``forget`` once they are processed."""
-        rows = np.concatenate([self.pending, *self.waiting]) if self.waiting else self.pending
+        """Rows (``ROW``, in order) whose time is not after the watermark, in helpings of some ten thousand.
+
+        Call ``forget`` once they are processed. Past ``MOST_PENDING`` the older half goes whatever the watermark says: memory is bounded by rows, not by how
+        much happens in a lateness window.
+        """
+        held = len(self.pending) + sum(map(len, self.waiting))
+        if held < HELPING and math.isfinite(watermark_s):
+            return NOTHING
+        rows = np.concatenate([self.pending, *self.waiting])
         self.waiting = []
+        if held > MOST_PENDING:
+            watermark_s = max(watermark_s, float(np.partition(rows["time_s"], held // 2)[held // 2]))
         due = rows["time_s"] <= watermark_s
-        if due.all():
-            self.pending = np.zeros(0, ROW)
-        else:
-            self.pending = rows[~due]
-            rows = rows[due]
-        return in_order(rows)
+        self.pending = rows[~due]
+        return in_order(rows if due.all() else rows[due])
 
     def forget(self) -> None:
         """Drops batches no waiting row points at."""

@@ -171,7 +171,7 @@ def score_operation(s: Arrays, q, x, e, group: int, everybody: int, knobs: Knobs
     p_all = backed_off(count_all, s.discoveries[everybody], s.distinct[everybody], uniform, PARENT_STRENGTH)
     x.group_p = backed_off(count_g, s.discoveries[group], s.distinct[group], p_all, PARENT_STRENGTH)
     own = q.distinct if x.is_cold else 0.0
-    share_all = max(s.class_seen[everybody, c.class_] - own, PRIOR_SHARE) / max(1.0, s.class_seen[everybody].sum() - own)
+    share_all = max(s.class_seen[everybody, c.class_] - own, PRIOR_SHARE) / max(1.0, s.class_total[everybody] - own)
     share = class_share(max(0.0, s.class_seen[group, c.class_] - own), max(0.0, s.discoveries[group] - own), share_all)
     x.discovery_p = discovery_probability(x.group_p, share, c.attacker, c.class_mass)
     x.attacker_p = c.attacker
@@ -410,6 +410,7 @@ def learn_operation(s: Arrays, q, fact_key: int, e, x, everybody: int, now: floa
         s.shared[i].last = np.uint32(now)
         s.discoveries[g] += 1.0
         s.class_seen[g, s.constants[e.operation].class_] += 1.0
+        s.class_total[g] += 1.0
 
 
 @njit(cache=True)
@@ -436,6 +437,7 @@ def unlearn(s: Arrays, q, everybody: int, operation_keys: np.ndarray, now: float
                     s.shared[i].count -= 1.0
                     s.discoveries[g] -= 1.0
                     s.class_seen[g, class_] -= 1.0
+                    s.class_total[g] -= 1.0
                     s.distinct[g] -= 1.0 if s.shared[i].count <= 0.0 else 0.0
         f.key = np.uint64(1)
         j.principal = np.uint64(0)

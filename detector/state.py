@@ -160,6 +160,7 @@ class Arrays(NamedTuple):
     discoveries: np.ndarray
     distinct: np.ndarray
     class_seen: np.ndarray
+    class_total: np.ndarray
     outcomes: np.ndarray
     resources: np.ndarray
     news: np.ndarray
@@ -203,6 +204,7 @@ class State:
             "discoveries": np.zeros(_ALL_GROUPS),
             "distinct": np.zeros(_ALL_GROUPS),
             "class_seen": np.zeros((_ALL_GROUPS, CLASS_COUNT)),
+            "class_total": np.zeros(_ALL_GROUPS),
             "outcomes": np.zeros((_ALL_GROUPS, 4, 4, 2)),
             "resources": np.zeros((_ALL_GROUPS, 8, 2)),
             "news": np.zeros((_ALL_GROUPS, 4)),
@@ -213,6 +215,7 @@ class State:
             "offsets": shipped_offsets.copy(),
         }
         self.plain["class_seen"][EVERYBODY:] = class_prior
+        self.plain["class_total"][EVERYBODY:] = class_prior.sum(axis=1)
 
     def reserve(self, events: int) -> None:
         """Room for this many events, whatever they bring."""

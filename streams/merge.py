@@ -77,11 +77,10 @@ class Merge:
         """Row frames in event order; look events up in ``reorder.batches`` before asking for the next."""
         while self.open or self.unopened:
             self._advance()
-            watermark = self._watermark()
-            rows = self.reorder.release(watermark)
+            rows = self.reorder.release(self._watermark())
             if len(rows):
                 yield rows
-            self.reorder.forget()
+                self.reorder.forget()
 
     def _advance(self) -> None:
         behind = min(self.open, key=lambda f: f.high_s, default=None)
@@ -103,4 +102,4 @@ class Merge:
 
     def _watermark(self) -> float:
         coming = [f.high_s for f in self.open] + [f.first_s for f in self.unopened[:1]]
-        return min(coming, default=math.inf) - self.lateness_s
+        return min(coming) - self.lateness_s if coming else math.inf

@@ -30,6 +30,8 @@ class ContextFeeds(msgspec.Struct, frozen=True):
 
     def marks(self, credential: str, principal: str, address: str) -> int:
         """Marks of one use."""
+        if not (self.canaries or self.exposed or self.retired or self.bindings):
+            return 0
         names = {credential, principal}
         marks = Mark.CANARY if names & self.canaries else 0
         marks |= Mark.EXPOSED if names & self.exposed else 0

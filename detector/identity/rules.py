@@ -15,6 +15,9 @@ from detector.errors import ConfigError
 from detector.event import Path
 
 
+REMEMBERED = 1 << 16
+
+
 class FamilyRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Agents or principals of one client family."""
 
@@ -70,7 +73,10 @@ def _matches(patterns: tuple[str, ...], text: str) -> bool:
 
 
 class IdentityRules:
-    """Answers what an identity is; the operator's rules come before the shipped ones."""
+    """Answers what an identity is; the operator's rules come before the shipped ones.
+
+    ``family(principal, agent)``, ``path(principal, family, default)`` and ``is_shared(principal)`` remember their latest answers.
+    """
 
     def __init__(self, own: RuleFile | None = None) -> None:
         shipped = resources.files("detector").joinpath("data/identity.toml").read_bytes()
@@ -78,8 +84,11 @@ class IdentityRules:
         self.families = [rule for f in files for rule in f.family]
         self.paths = [rule for f in files for rule in f.path]
         self.shared = tuple(p for f in files for rule in f.shared for p in rule.principals)
+        self.family = lru_cache(maxsize=REMEMBERED)(self._family)
+        self.path = lru_cache(maxsize=REMEMBERED)(self._path)
+        self.is_shared = lru_cache(maxsize=REMEMBERED)(self._is_shared)
 
-    def family(self, principal: str, agent: str) -> str:
+    def _family(self, principal: str, agent: str) -> str:
         """Client family of a use.
 
         >>> IdentityRules().family("arn:aws:iam::123456789012:role/web", "APN/1.0 HashiCorp/1.0 Terraform/1.9")
@@ -90,13 +99,13 @@ class IdentityRules:
                 return rule.name
         return "sdk"
 
-    def path(self, principal: str, family: str, default: Path) -> Path:
+    def _path(self, principal: str, family: str, default: Path) -> Path:
         """Identity path of a use; ``default`` when no rule speaks."""
         for rule in self.paths:
             if family in rule.families or _matches(rule.principals, principal):
                 return Path[rule.path.upper()]
         return default
 
-    def is_shared(self, principal: str) -> bool:
+    def _is_shared(self, principal: str) -> bool:
         """Whether several programs use this account."""
         return _matches(self.shared, principal)

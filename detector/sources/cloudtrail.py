@@ -21,6 +21,7 @@ from detector.identity.agents import agent_name, network_of
 from detector.identity.context import ContextFeeds
 from detector.identity.rules import IdentityRules
 from detector.sources.framing import Block, decode_block
+from detector.sources.memo import Memo
 from detector.sources.spans import resource_keys
 from detector.sources.timestamps import FOREVER_NS, TimeColumn, parse_time_ns
 from models.hashing import span_keys, text_key
@@ -144,8 +145,8 @@ def operation_of(event_source: str, event_name: str) -> str:
 class CloudTrailBatch:
     """Rows of a run of CloudTrail records, and the events behind them on demand."""
 
-    def __init__(self, parser: "CloudTrailParser", records: list[Record], rows: np.ndarray, actors: list[Actor]) -> None:
-        self.parser, self.records, self.rows, self.actors = parser, records, rows, actors
+    def __init__(self, records: list[Record], rows: np.ndarray, who: list[int], actors: list[Actor]) -> None:
+        self.records, self.rows, self.who, self.actors = records, rows, who, actors
 
     def event(self, index: int) -> AuditEvent:
         """The event of one row."""
@@ -157,7 +158,7 @@ class CloudTrailBatch:
             event_id=r.eventID or "",
             operation=operation,
             outcome=Outcome(int(self.rows[index]["outcome"])),
-            actor=self.actors[index],
+            actor=self.actors[self.who[index]],
             source=r.sourceIPAddress or "",
             resource=resource_name(r.requestParameters),
             minted=minted_credential(operation, r),
@@ -207,9 +208,9 @@ class CloudTrailParser:
         self.array_decoder = msgspec.json.Decoder(list[Record])
         self.identity_decoder = msgspec.json.Decoder(UserIdentity | None)
         self.times = TimeColumn(not_after_ns)
-        self.actor_memo: dict[tuple[Any, ...], tuple[Any, ...]] = {}
-        self.operation_memo: dict[tuple[str, str], tuple[int, int, bool]] = {}
-        self.source_memo: dict[str | None, tuple[int, int]] = {}
+        self.actors = Memo([("credential", "u8"), ("principal", "u8"), ("agent", "u8"), ("group", "u2"), ("path", "u1"), ("marks", "u2")])
+        self.operations = Memo([("operation", "u2"), ("operation_key", "u8"), ("special", "?")])
+        self.sources = Memo([("source", "u8"), ("network", "u8")])
         self.outcome_memo: dict[str | None, int] = {None: 0}
 
     def parse(self, block: Block) -> tuple[CloudTrailBatch | None, list[Rejection]]:
@@ -237,39 +238,37 @@ class CloudTrailParser:
         rows["provider"] = int(Provider.AWS)
         rows["event_key"] = _text_column([r.eventID or "" for r in records])
         self._fill_operations(rows, records)
-        actors = self._fill_actors(rows, records, origin)
+        who = self._fill_actors(rows, records, origin)
         self._fill_sources(rows, records)
         parameters = [bytes(r.requestParameters) for r in records]
         rows["resource"] = resource_keys(np.frombuffer(b"".join(parameters), np.uint8), np.cumsum([len(p) for p in parameters]))
-        return CloudTrailBatch(self, records, rows, actors)
+        return CloudTrailBatch(records, rows, who, self.actors.objects)
 
     def _fill_operations(self, rows: np.ndarray, records: list[Record]) -> None:
-        get = self.operation_memo.get
+        self.operations.make_room()
+        get = self.operations.numbers.get
         found = [get((r.eventSource, r.eventName)) or self._operation(r.eventSource, r.eventName) for r in records]
-        rows["operation"] = [f[0] for f in found]
-        rows["operation_key"] = np.array([f[1] for f in found], np.uint64)
+        resolved = self.operations.rows_of(found)
+        rows["operation"] = resolved["operation"]
+        rows["operation_key"] = resolved["operation_key"]
         outcomes = self.outcome_memo
         rows["outcome"] = [outcomes[r.errorCode] if r.errorCode in outcomes else self._outcome(r.errorCode) for r in records]
-        for i, (number, _key, is_special) in enumerate(found):
-            if is_special:
-                self._fill_special(rows, i, records[i], self.vocabulary.names[number])
+        for i in np.flatnonzero(resolved["special"]).tolist():
+            self._fill_special(rows, i, records[i])
 
-    def _fill_special(self, rows: np.ndarray, i: int, record: Record, operation: str) -> None:
+    def _fill_special(self, rows: np.ndarray, i: int, record: Record) -> None:
+        operation = operation_of(record.eventSource, record.eventName)
         minted = minted_credential(operation, record)
         if minted:
             rows[i]["minted"] = text_key(minted)
         if operation == "signin:ConsoleLogin" and b'"Failure"' in bytes(record.responseElements):
             rows[i]["outcome"] = int(Outcome.FAILED_AUTHENTICATION)
 
-    def _operation(self, event_source: str, event_name: str) -> tuple[int, int, bool]:
+    def _operation(self, event_source: str, event_name: str) -> int:
         operation = operation_of(event_source, event_name)
         number = self.vocabulary.number(Provider.AWS, operation)
-        special = bool(number) and (bool(_MINTING.match(operation)) or operation == "signin:ConsoleLogin")
-        if len(self.operation_memo) >= _MEMO:
-            self.operation_memo.clear()
-        found = (number, text_key(operation), special)
-        self.operation_memo[event_source, event_name] = found
-        return found
+        special = bool(_MINTING.match(operation)) or operation == "signin:ConsoleLogin"
+        return self.operations.add((event_source, event_name), (number, text_key(operation), special))
 
     def _outcome(self, error_code: str | None) -> int:
         if len(self.outcome_memo) < _MEMO:
@@ -277,39 +276,31 @@ class CloudTrailParser:
         return int(outcome_of(error_code))
 
     def _fill_sources(self, rows: np.ndarray, records: list[Record]) -> None:
-        get = self.source_memo.get
-        found = [get(r.sourceIPAddress) or self._source(r.sourceIPAddress) for r in records]
-        rows["source"] = np.array([f[0] for f in found], np.uint64)
-        rows["network"] = np.array([f[1] for f in found], np.uint64)
+        self.sources.make_room()
+        get = self.sources.numbers.get
+        resolved = self.sources.rows_of([get(r.sourceIPAddress) or self._source(r.sourceIPAddress) for r in records])
+        rows["source"] = resolved["source"]
+        rows["network"] = resolved["network"]
 
-    def _source(self, address: str | None) -> tuple[int, int]:
-        if len(self.source_memo) >= _MEMO:
-            self.source_memo.clear()
+    def _source(self, address: str | None) -> int:
         network = network_of(address or "")
-        found = (text_key(address or "") if network else 0, text_key(network))
-        self.source_memo[address] = found
-        return found
+        return self.sources.add(address or "", (text_key(address or "") if network else 0, text_key(network)))
 
-    def _fill_actors(self, rows: np.ndarray, records: list[Record], origin: str) -> list[Actor]:
-        get, resolve = self.actor_memo.get, self._resolve
-        is_bound = bool(self.feeds.bindings)
-        found = []
-        for r in records:
-            key = (bytes(r.userIdentity), r.userAgent, r.eventType, r.sessionCredentialFromConsole, r.recipientAccountId)
-            if is_bound:
-                key = (*key, r.sourceIPAddress)
-            found.append(get(key) or resolve(key, r, origin))
-        columns = list(zip(*found, strict=True))
-        for name, values in zip(("credential", "principal", "agent"), columns[1:4], strict=True):
-            rows[name] = np.array(values, np.uint64)
-        for name, values in zip(("group", "path", "marks"), columns[4:7], strict=True):
-            rows[name] = values
-        return list(columns[0])
+    def _fill_actors(self, rows: np.ndarray, records: list[Record], origin: str) -> list[int]:
+        self.actors.make_room()
+        get, resolve = self.actors.numbers.get, self._resolve
+        if self.feeds.bindings or self.rules.shared:
+            who = [get(key := (*_hand(r), r.sourceIPAddress)) or resolve(key, r, origin) for r in records]
+        else:
+            who = [get(key := _hand(r)) or resolve(key, r, origin) for r in records]
+        resolved = self.actors.rows_of(who)
+        for name in self.actors.dtype.names or ():
+            rows[name] = resolved[name]
+        return who
 
-    def _resolve(self, key: tuple[Any, ...], record: Record, origin: str) -> tuple[Any, ...]:
+    def _resolve(self, key: tuple[Any, ...], record: Record, origin: str) -> int:
         actor = self.actor(record, origin)
-        row = (
-            actor,
+        values = (
             actor.credential_key,
             actor.principal_key,
             text_key(actor.agent),
@@ -317,11 +308,7 @@ class CloudTrailParser:
             int(actor.path),
             actor.marks,
         )
-        if len(self.actor_memo) >= _MEMO:
-            self.actor_memo.clear()
-        if key[0] != b"null":
-            self.actor_memo[key] = row
-        return row
+        return self.actors.add(None if key[0] == b"null" else key, values, actor)
 
     def actor(self, record: Record, origin: str = "") -> Actor:
         """Who made this call."""
@@ -347,6 +334,10 @@ class CloudTrailParser:
             if value
         )
         return Actor(credential, principal, path, family, agent_name(agent), recipient or who.accountId or "", "", consumer, claims, marks)
+
+
+def _hand(r: Record) -> tuple[Any, ...]:
+    return (bytes(r.userIdentity), r.userAgent, r.eventType, r.sessionCredentialFromConsole, r.recipientAccountId)
 
 
 def _text_column(texts: list[str]) -> np.ndarray:

@@ -53,6 +53,9 @@ class TimeColumn:
         return np.array(values, np.float64)
 
     def _parse(self, text: str) -> float:
+        known = self.known.get(text)
+        if known is not None:
+            return known
         if len(self.known) > self.remembers:
             self.known.clear()
         try:
