@@ -100,7 +100,7 @@ class Knobs(NamedTuple):
     decides: bool
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def is_duplicate(s: Arrays, key: int) -> bool:
     """Whether this provider event id was seen among the last half to one million; remembers it."""
     if key == np.uint64(0):
@@ -127,7 +127,7 @@ def is_duplicate(s: Arrays, key: int) -> bool:
     return False
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def turn_day(s: Arrays, day: float) -> None:
     """Moves every group's offset by what the days so far measured."""
     s.clock[DAY] = day
@@ -135,7 +135,7 @@ def turn_day(s: Arrays, day: float) -> None:
         s.offsets[g] = measured_offset(s.histogram[g], s.shipped[g])
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def fade(q, now: float) -> None:
     """Lets evidence, gate and storm counters of a principal fade to ``now``."""
     kept = np.float32(kept_after(now - q.at))
@@ -149,7 +149,7 @@ def fade(q, now: float) -> None:
     q.at = now
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def close_day(s: Arrays, q, day: int) -> None:
     """Books a principal's finished day: its highest evidence, unless the day was dirty or its first."""
     if q.day != 0 and q.day_dirty == 0 and q.day * DAY_S > q.born:
@@ -159,7 +159,7 @@ def close_day(s: Arrays, q, day: int) -> None:
     q.day_dirty = 0
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def score_operation(s: Arrays, q, x, e, group: int, everybody: int, knobs: Knobs) -> None:
     """Fills in the operation's likelihoods and its two ratios. A newborn does not vouch for itself: what it just taught its parents is left out."""
     c = s.constants[e.operation]
@@ -179,7 +179,7 @@ def score_operation(s: Arrays, q, x, e, group: int, everybody: int, knobs: Knobs
     score_from_inputs(x)
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def score_from_inputs(x) -> None:
     """The operation's two ratios from the inputs already in ``x``; also what ``explain`` runs again."""
     if x.is_repeat:
@@ -194,7 +194,7 @@ def score_from_inputs(x) -> None:
     x.operation_b = storm_damped(bits, x.storm) if x.count == 0.0 else bits
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def score_beside(x) -> None:
     """Everything beside the operation: answer, hand, resource, lineage, operator's files. From inputs in ``x`` alone."""
     a = x.inherited + x.context
@@ -224,7 +224,7 @@ def score_beside(x) -> None:
     x.beside_b = b
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def remember(s: Arrays, q, key: int, kind: int, operation: int, now: float) -> None:
     """Journals one first time, so that a crossing can undo it."""
     j = s.journal[s.counters[JOURNALLED] % JOURNAL_ROWS]
@@ -236,7 +236,7 @@ def remember(s: Arrays, q, key: int, kind: int, operation: int, now: float) -> N
     s.counters[JOURNALLED] += 1
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def novelty(s: Arrays, q, kind: int, value: int, slot: int, now: float, learns: bool) -> float:
     """P(new) if ``value`` is new to a mature principal, else -1; learns it."""
     key = mix(mix(q.key ^ np.uint64(q.born), value), np.uint64(kind))
@@ -267,7 +267,7 @@ def novelty(s: Arrays, q, kind: int, value: int, slot: int, now: float, learns: 
     return probability
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def score_hand(s: Arrays, q, c, x, e, now: float, learns: bool) -> None:
     """A hand (source and agent) this credential has not been in before: what of it is new to the principal?"""
     hand = mix(e.source, e.agent)
@@ -289,7 +289,7 @@ def score_hand(s: Arrays, q, c, x, e, now: float, learns: bool) -> None:
         q.gate += NEW_HAND_WEIGHT
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def visit(s: Arrays, q, e, now: float) -> int:
     """Second stage: how many mature principals this young source newly reached within the hour."""
     i = upsert(s.sources, s.sources_used, e.source)
@@ -311,7 +311,7 @@ def visit(s: Arrays, q, e, now: float) -> int:
     return np.int64(r.count)
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def score_lineage(s: Arrays, q, c, x, now: float, learns: bool) -> None:
     """First use of a minted credential: a delegation edge never walked before, and evidence inherited from whoever minted it."""
     if c.parent_principal == np.uint64(0) or c.parent_principal == q.key:
@@ -328,7 +328,7 @@ def score_lineage(s: Arrays, q, c, x, now: float, learns: bool) -> None:
         q.gate += min(INHERITED_GATE, p.gate)
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def score_resource(s: Arrays, q, x, e, now: float, learns: bool) -> None:
     """A resource never touched, on an operation younger than an hour; at most six an episode."""
     if e.resource == np.uint64(0) or q.resources >= RESOURCES_COUNTED:
@@ -353,7 +353,7 @@ def score_resource(s: Arrays, q, x, e, now: float, learns: bool) -> None:
         s.facts[at].first = np.uint32(now)
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def score_context(q, c, x, marks: int) -> None:
     """What the operator's files say: a published secret, a credential that should be gone."""
     if marks & _EXPOSED and c.exposed == 0:
@@ -366,7 +366,7 @@ def score_context(q, c, x, marks: int) -> None:
         c.exposed = 1
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def score_outcome(s: Arrays, q, x, everybody: int, outcome: int, used_to_work: bool, learns: bool) -> None:
     """P(denied) of this cell (so many denied and answered discoveries this hour); learns it from discoveries."""
     i = min(3, np.int64(q.denied + 0.5))
@@ -386,7 +386,7 @@ def score_outcome(s: Arrays, q, x, everybody: int, outcome: int, used_to_work: b
             q.answered += 1.0
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def learn_operation(s: Arrays, q, fact_key: int, e, x, everybody: int, now: float) -> None:
     """Counts the operation; parents learn a principal's first use only."""
     at = upsert(s.facts, s.facts_used, fact_key)
@@ -413,7 +413,7 @@ def learn_operation(s: Arrays, q, fact_key: int, e, x, everybody: int, now: floa
         s.class_total[g] += 1.0
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def unlearn(s: Arrays, q, everybody: int, operation_keys: np.ndarray, now: float) -> None:
     """Undoes what the last hour taught this principal, its group and everybody."""
     written = s.counters[JOURNALLED]
@@ -443,7 +443,7 @@ def unlearn(s: Arrays, q, everybody: int, operation_keys: np.ndarray, now: float
         j.principal = np.uint64(0)
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def count_signals(q, mask: int) -> None:
     """Adds an operation's signals to the episode's twelve small counters."""
     for k in range(SIGNAL_COUNT):
@@ -453,7 +453,7 @@ def count_signals(q, mask: int) -> None:
                 q.signals += np.uint64(1) << shift
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def reset_episode(q) -> None:
     """Nothing suspicious is left: the next suspicion starts afresh."""
     q.a = 0.0
@@ -465,7 +465,7 @@ def reset_episode(q) -> None:
     q.resources = 0
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def accumulate(q, x) -> None:
     """Adds this event's bits to the running ratios, with reset; a newborn's routine is unknown, so only its cold ratio grows."""
     da = x.operation_a + x.beside_a
@@ -490,7 +490,7 @@ def accumulate(q, x) -> None:
     x.evidence = combined_bits(q.a, q.b) if q.a > 0.0 else 0.0
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def iterate(q, x, e, now: float, previous_s: float) -> None:
     """Follows the decision loop and the gate."""
     same = q.last_operation == e.operation_key and q.last_resource == e.resource
@@ -509,7 +509,7 @@ def iterate(q, x, e, now: float, previous_s: float) -> None:
         q.gate += 1.0
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def judge(s: Arrays, q, c, x, marks: int, reached: int, now: float, knobs: Knobs) -> int:
     """The kind of crossing this event is, or 0."""
     if q.level != 0 and now > q.level_until:
@@ -538,7 +538,7 @@ def judge(s: Arrays, q, c, x, marks: int, reached: int, now: float, knobs: Knobs
     return 0
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def act(s: Arrays, q, c, x, kind: int, everybody: int, operation_keys: np.ndarray, now: float, knobs: Knobs) -> None:
     """What a crossing changes: the level, and above alerts undo the hour, hold learning, warn the parent."""
     q.level_until = np.uint32(now + DAY_S)
@@ -557,7 +557,7 @@ def act(s: Arrays, q, c, x, kind: int, everybody: int, operation_keys: np.ndarra
         s.principals[i].b += 4.0
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def clear(x) -> None:
     """Empties the scratch exhibit."""
     x.denied_p = -1.0
@@ -570,7 +570,7 @@ def clear(x) -> None:
     x.context = 0.0
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def describe(s: Arrays, q, c, x, e, fact: int, row: int, now: float) -> None:
     """Writes down who did what and what was known of it before."""
     clear(x)
@@ -604,7 +604,7 @@ def describe(s: Arrays, q, c, x, e, fact: int, row: int, now: float) -> None:
         x.is_repeat = last != 0 and now - last <= REPEAT_WITHIN_S
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def meet(s: Arrays, e, now: float) -> tuple[int, int]:
     """Rows of the event's credential and principal, made on first sight."""
     ci = upsert(s.credentials, s.credentials_used, e.credential)
@@ -618,7 +618,7 @@ def meet(s: Arrays, e, now: float) -> tuple[int, int]:
     return ci, pi
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def mint(s: Arrays, e, parent_depth: int, now: float) -> None:
     """Writes the lineage of a credential this call issued."""
     i = upsert(s.credentials, s.credentials_used, e.minted)
@@ -630,7 +630,7 @@ def mint(s: Arrays, e, parent_depth: int, now: float) -> None:
         m.last = np.uint32(now)
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def walk(rows: np.ndarray, s: Arrays, operation_keys: np.ndarray, knobs: Knobs, exhibits: np.ndarray, crossings: np.ndarray) -> tuple[int, int]:
     """Scores and learns a frame. ``exhibits`` needs one row more than ``rows``, ``crossings`` as many. Gives how many of each were written."""
     kept, crossed = 0, 0

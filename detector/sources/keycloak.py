@@ -1,0 +1,261 @@
+"""Keycloak user and admin events to rows.
+
+Format: Keycloak server administration guide, "Configuring auditing to track events"; the JSON of the Admin REST API,
+``GET /admin/realms/{realm}/events`` and ``/admin-events`` (EventRepresentation, AdminEventRepresentation); error
+words of ``org.keycloak.events.Errors`` in the Javadoc. Times are milliseconds since 1970 UTC.
+
+An event's ``id`` came late; before it a hash of the whole event stands in. ``representation`` is read for a client's
+name and nothing else: it can hold secrets.
+
+Blind to: the client program (Keycloak logs no user agent), two equal events in one millisecond where events have no
+ids, which session an administrator used (admin events name the user only), and a client's name where an event has its
+number.
+"""
+
+import re
+from typing import Any, NamedTuple
+
+import msgspec
+
+from detector.errors import MalformedRecordError
+from detector.event import AuditEvent, Mark, Outcome, Path, Provider
+from detector.sources.events import EventParser, Sighting, as_object, identifier, text_of, unattributed
+from detector.sources.timestamps import check_span
+from models.hashing import text_key
+
+_UNPROVEN = re.compile(
+    r"^(invalid_(user_credentials|client_credentials|client|credentials|code|token|token_type|signature|issuer|grant"
+    r"|saml_response|code_verifier|oauth2_device_code)|(user|client|user_session)_not_found|expired_(code|oauth2_device_code)"
+    r"|session_expired|not_logged_in|(password|username|code_verifier)_missing|different_user_authenticated"
+    r"|identity_provider_login_failure|pkce_verification_failed)$"
+)
+_DENIED = re.compile(
+    r"denied|not_allowed|_disabled$|forbidden|unauthorized|not.?authorized|rejected_by_user|illegal_origin|ssl_required",
+    re.IGNORECASE,
+)
+_THROTTLED = ("slow_down", "too_many_requests")
+_SERVICE_USER = "service-account-"
+_CLIENT_TYPES = re.compile(r"^(CLIENT_(LOGIN|INFO|REGISTER|UPDATE|DELETE)|INTROSPECT_TOKEN|VALIDATE_ACCESS_TOKEN)$")
+_DELEGATED_TYPES = ("TOKEN_EXCHANGE", "IMPERSONATE")
+_PERSONS_CLIENTS = ("security-admin-console", "admin-cli", "account", "account-console")
+_UUID = re.compile(r"^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$", re.IGNORECASE)
+_SECRET_PATH = re.compile(r"(?:^|/)clients/([^/]+)/client-secret(?:$|/)")
+_CLIENT_PATH = re.compile(r"(?:^|/)clients/([^/]+)$")
+
+
+class Record(msgspec.Struct, gc=False, rename="camel"):
+    """The fields of both kinds of event that scoring needs; each may be missing, null or of another type."""
+
+    time: Any = None
+    id: Any = None
+    type: Any = None
+    realm_id: Any = None
+    realm_name: Any = None
+    client_id: Any = None
+    user_id: Any = None
+    session_id: Any = None
+    ip_address: Any = None
+    error: Any = None
+    details: Any = None
+    operation_type: Any = None
+    resource_type: Any = None
+    resource_path: Any = None
+    auth_details: Any = None
+    representation: Any = None
+
+
+class _ClientName(msgspec.Struct, rename="camel"):
+    client_id: str | None = None
+
+
+def outcome_of(event_type: str, error: str) -> Outcome:
+    """What Keycloak answered, from the event's type and its error word.
+
+    >>> outcome_of("LOGIN_ERROR", "user_disabled").name
+    'DENIED'
+    """
+    if not error:
+        return Outcome.ERROR if event_type.endswith("_ERROR") else Outcome.SUCCESS
+    if _UNPROVEN.match(error):
+        return Outcome.FAILED_AUTHENTICATION
+    if error in _THROTTLED:
+        return Outcome.THROTTLED
+    return Outcome.DENIED if _DENIED.search(error) else Outcome.ERROR
+
+
+class KeycloakParser(EventParser):
+    """Turns blocks of Keycloak events into batches."""
+
+    provider = Provider.KEYCLOAK
+    record_type = Record
+
+    def read(self, record: Record, origin: str) -> AuditEvent:
+        """The event of one record. Raises ``MalformedRecordError(json_path, reason)``."""
+        kind, operation_type = text_of(record.type), text_of(record.operation_type)
+        if not kind and not operation_type:
+            found = str(record.type)[:80]
+            raise MalformedRecordError("$.type", f"{found!r}, wanted a type such as 'LOGIN' or an operationType")
+        time_ns = self._time_ns(record.time)
+        if operation_type:
+            return self._admin_event(record, time_ns, operation_type.upper(), origin)
+        return self._user_event(record, time_ns, kind.upper(), origin)
+
+    def _time_ns(self, value: Any) -> int:
+        try:
+            milliseconds = int(value) if not isinstance(value, bool) else int("")
+            return check_span(milliseconds * 10**6, str(value)[:80], self.not_after_ns)
+        except (TypeError, ValueError, OverflowError) as error:
+            reason = f"{str(value)[:80]!r} is no believable time, wanted milliseconds since 1970"
+            raise MalformedRecordError("$.time", reason) from error
+
+    def _user_event(self, record: Record, time_ns: int, kind: str, origin: str) -> AuditEvent:
+        event_type, error = kind.removesuffix("_ERROR"), text_of(record.error)
+        outcome = outcome_of(kind, error)
+        session = identifier(record.session_id)
+        is_impersonation = event_type == "IMPERSONATE" and outcome is Outcome.SUCCESS and session
+        who = user_sighting(record, event_type, origin)
+        return AuditEvent(
+            time_ns=time_ns,
+            provider=Provider.KEYCLOAK,
+            event_id=event_id(record),
+            operation=f"keycloak:{event_type}",
+            outcome=outcome,
+            actor=self.book.actor(who),
+            source=who.address,
+            resource=_asked_for(record, who),
+            minted=f"keycloak-session:{session}" if is_impersonation else "",
+            error=error[:200],
+        )
+
+    def _admin_event(self, record: Record, time_ns: int, operation_type: str, origin: str) -> AuditEvent:
+        operation = f"{operation_type}/{text_of(record.resource_type).upper() or 'UNKNOWN'}"
+        error = text_of(record.error)
+        outcome = outcome_of("", error)
+        who = admin_sighting(record, origin)
+        return AuditEvent(
+            time_ns=time_ns,
+            provider=Provider.KEYCLOAK,
+            event_id=event_id(record),
+            operation=f"keycloak:{operation}",
+            outcome=outcome,
+            actor=self.book.actor(who),
+            source=who.address,
+            resource=text_of(record.resource_path)[:200],
+            minted=_minted(operation, record) if outcome is Outcome.SUCCESS else "",
+            error=error[:200],
+        )
+
+
+def event_id(record: Record) -> str:
+    """The event's own id, or a text every reading of the same event gives again."""
+    own = identifier(record.id)
+    if own:
+        return own
+    whole = msgspec.json.encode(record, order="deterministic").decode("utf-8", "surrogatepass")
+    return f"{text_of(record.time)}/{text_key(whole):016x}"
+
+
+class _Caller(NamedTuple):
+    """The parts of an event that say who called; '' where it has none. ``realm`` is the one the caller belongs to."""
+
+    realm: str
+    scope: str
+    client: str
+    user: str
+    name: str
+    session: str
+    address: str
+
+
+def user_sighting(record: Record, event_type: str, origin: str) -> Sighting:
+    """Who acted in a user event. Impersonation is the administrator's act, so it is the administrator who acted."""
+    details = as_object(record.details)
+    realm = text_of(record.realm_id) or text_of(record.realm_name)
+    user, name = identifier(record.user_id), identifier(details.get("username"))
+    client, session = identifier(record.client_id), identifier(record.session_id)
+    caller = _Caller(realm, realm, client, user, name, session, text_of(record.ip_address)[:64])
+    impersonator = identifier(details.get("impersonator"))
+    if event_type == "IMPERSONATE" and impersonator:
+        home = text_of(details.get("impersonator_realm")) or realm
+        caller = caller._replace(realm=home, user=impersonator, name=impersonator, session="")
+        claims = (("on_behalf_of", user),) if user else ()
+        return _person(caller, Path.DELEGATED, origin, claims)
+    path = Path.DELEGATED if event_type in _DELEGATED_TYPES or impersonator else Path.HUMAN
+    if caller.client and (_CLIENT_TYPES.match(event_type) or name.startswith(_SERVICE_USER)):
+        return _service(caller, caller.client, Path.WORKLOAD if path is Path.HUMAN else path)
+    return _person(caller, path, origin, (("impersonator", impersonator),) if impersonator else ())
+
+
+def admin_sighting(record: Record, origin: str) -> Sighting:
+    """Who acted in an admin event. A named client that is no console acts as itself; a client's number says nothing."""
+    auth = as_object(record.auth_details)
+    scope = text_of(record.realm_id)
+    caller = _Caller(
+        realm=text_of(auth.get("realmId")) or scope,
+        scope=scope,
+        client=identifier(auth.get("clientId")),
+        user=identifier(auth.get("userId")),
+        name=identifier(auth.get("username")),
+        session="",
+        address=text_of(auth.get("ipAddress"))[:64],
+    )
+    if caller.name.startswith(_SERVICE_USER):
+        return _service(caller, caller.name.removeprefix(_SERVICE_USER), Path.WORKLOAD)
+    if caller.client and caller.client not in _PERSONS_CLIENTS and not _UUID.match(caller.client):
+        return _service(caller, caller.client, Path.WORKLOAD)
+    return _person(caller, Path.HUMAN, origin)
+
+
+def _service(caller: _Caller, client: str, path: Path) -> Sighting:
+    return Sighting(
+        credential=f"keycloak-client:{client}",
+        principal=f"keycloak:{caller.realm}/{caller.user or client}",
+        path=path,
+        address=caller.address,
+        scope=caller.scope,
+        alias=caller.name or client,
+    )
+
+
+def _person(caller: _Caller, path: Path, origin: str, claims: tuple[tuple[str, str], ...] = ()) -> Sighting:
+    who, marks = caller.user or caller.name, 0
+    if caller.session:
+        credential, marks = f"keycloak-session:{caller.session}", int(Mark.TEMPORARY)
+    elif who:
+        credential = f"keycloak-user:{who}"
+    elif caller.client:
+        return _service(caller, caller.client, path)
+    else:
+        credential, marks = unattributed(origin), int(Mark.UNATTRIBUTED)
+    principal = f"keycloak:{caller.realm}/{who}" if who else credential
+    if caller.client:
+        claims = (("client", caller.client), *claims)
+    return Sighting(credential, principal, path, "", caller.address, marks, caller.scope, claims, caller.name)
+
+
+def _asked_for(record: Record, who: Sighting) -> str:
+    """What a user event was about: the audience of an exchange, the client a person signed in to."""
+    audience = text_of(as_object(record.details).get("audience"))
+    if audience:
+        return f"client:{audience}"[:200]
+    client = identifier(record.client_id)
+    return f"client:{client}"[:200] if client and who.credential != f"keycloak-client:{client}" else ""
+
+
+def _minted(operation: str, record: Record) -> str:
+    """The client whose secret this admin event made, by name where the event has it, else by number; '' when none."""
+    path = text_of(record.resource_path)
+    found = _CLIENT_PATH.search(path) if operation == "CREATE/CLIENT" else _SECRET_PATH.search(path)
+    if found is None or not operation.startswith(("CREATE/", "ACTION/", "UPDATE/")):
+        return ""
+    return f"keycloak-client:{_client_name(record.representation) or found[1]}"
+
+
+def _client_name(representation: Any) -> str:
+    if not isinstance(representation, str):
+        return text_of(as_object(representation).get("clientId"))
+    try:
+        found = msgspec.json.decode(representation.encode("utf-8", "surrogatepass"), type=_ClientName)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    return found.client_id or ""
