@@ -1,159 +1,164 @@
-"""Attack playbooks: what an intruder does with a stolen credential, call after call, reading each answer before the next try.
+"""Attacks: a playbook carried out with a victim's credential, from some hand and at some pace, with the truth about it.
 
-Steps follow public incident write-ups (a leaked key tested and chained, models invoked on the owner's bill, a delegated role fanning out).
-`binding`: plain brings its own network and client, bind uses the victim's, camo adds calls from the victim's own repertoire.
+Binding says how much of the victim's surroundings the attacker has: `plain` own network and agent, `bind` the victim's source and agent
+(working from the stolen runtime), `camo` as bind and about 55 % of all calls taken from the victim's own repertoire.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
-from simulation import repertoire, sessions
-from simulation.cloudtrail import Call, Session
-from simulation.estate import Estate
-from simulation.sessions import Client
+from simulation import sessions
+from simulation.cloudtrail import Call, Record, Session
+from simulation.identifiers import access_key
+from simulation.playbooks import PLAYBOOKS, Step
 
-PACES_S = {"machine": (1, 3), "agent": (3, 20), "human": (20, 120)}
+PACES_S = {"machine": (1, 3), "mixed": (1, 10), "agent": (3, 20), "human": (20, 120)}
 BINDINGS = ("plain", "bind", "camo")
-CAMOUFLAGE = 0.55
-_OWN = Client("203.0.113.66", "aws-cli/2.15.30 Python/3.11.8 Linux/6.6.15-amd64 source/x86_64.kali.2024 prompt/off command/sts")
-_REGIONS = ("us-east-1", "us-west-2", "eu-west-1", "ap-southeast-1")
-_SECRETS = tuple(f"prod/{name}/credential-{n}" for name in ("orders", "checkout", "search", "costs") for n in range(3))
+CAMOUFLAGE_SHARE = 0.55
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One try and the answer it gets. `region` empty: the session's own."""
-
-    operation: str
-    resource: str = ""
-    failure: str = ""
-    region: str = ""
-
-
-def _steps(*lines: str) -> tuple[Step, ...]:
-    return tuple(Step(*line.split("|")) for line in lines)
-
-
-TESTED = _steps(
-    "sts:GetCallerIdentity", "iam:ListAttachedUserPolicies|batch-export|denied", "iam:ListUsers||denied", "s3:ListBuckets",
-    "iam:GetAccountSummary||denied", "secretsmanager:ListSecrets||denied", "ec2:DescribeInstances||denied", "lambda:ListFunctions20150331||denied",
-    "s3:ListObjects|shop-export", "s3:GetObject|shop-export/2026/01/part-0001.json", "iam:ListRoles||denied", "ses:GetSendQuota||denied",
-    "sts:AssumeRole|Admin|denied", "sts:AssumeRole|OrganizationAccountAccessRole|denied", "ssm:DescribeParameters||denied",
-)  # fmt: skip
-CHAINED = _steps(
-    "sts:GetCallerIdentity", "iam:ListRoles", "iam:ListUsers", "iam:CreateUser|backup-svc|denied", "iam:CreateAccessKey|batch-export",
-    "secretsmanager:ListSecrets", "secretsmanager:GetSecretValue|prod/orders/credential-1", "secretsmanager:GetSecretValue|prod/checkout/credential-1",
-    "iam:AttachRolePolicy|nightly-etl|denied", "ec2:DescribeInstances", "ec2:RunInstances|i-00example|denied",
-)  # fmt: skip
-PLAYBOOKS: dict[str, tuple[Step, ...]] = {
-    "credential_testing": TESTED,
-    "model_hijack": (
-        *_steps("sts:GetCallerIdentity", "bedrock:ListFoundationModels", "bedrock:GetModelInvocationLoggingConfiguration"),
-        *(Step("bedrock:InvokeModel", model, ("invalid", "denied", "")[n % 3], _REGIONS[n % 4]) for n, model in enumerate(repertoire.MODELS)),
-        *_steps("bedrock:ListFoundationModelAgreementOffers|anthropic.claude-3-5-sonnet-20240620-v1:0", "bedrock:GetUseCaseForModelAccess"),
-        *(Step("bedrock:InvokeModel", repertoire.MODELS[n % 3], "", _REGIONS[n % 2]) for n in range(14)),
-    ),
-    "delegated_fan_out": (
-        *_steps("sts:GetCallerIdentity", "s3:ListBuckets", "iam:ListRoles", "secretsmanager:ListSecrets", "ssm:DescribeParameters", "iam:ListUsers||denied"),
-        *(Step("secretsmanager:GetSecretValue", secret, "denied" if n % 5 == 4 else "") for n, secret in enumerate(_SECRETS)),
-        *_steps("ssm:GetParametersByPath|/prod", "s3:ListObjects|shop-orders", "s3:GetObject|shop-orders/2026/02/part-0003.json", "kms:ListKeys||denied"),
-    ),
-    "privilege_escalation": _steps(
-        "sts:GetCallerIdentity", "iam:ListAttachedUserPolicies|victim", "iam:GetPolicyVersion|victim", "iam:CreatePolicyVersion|victim|denied",
-        "iam:AttachUserPolicy|victim|denied", "iam:PutUserPolicy|victim|denied", "iam:UpdateAssumeRolePolicy|nightly-etl|denied",
-        "iam:AttachRolePolicy|nightly-etl", "iam:PutRolePolicy|nightly-etl",
-    ),
-    "persistence": _steps(
-        "sts:GetCallerIdentity", "iam:ListUsers", "iam:CreateUser|support-svc", "iam:AttachUserPolicy|support-svc", "iam:CreateAccessKey|support-svc",
-        "iam:CreateLoginProfile|support-svc", "iam:CreateAccessKey|reports-uploader", "iam:UpdateLoginProfile|reports-uploader|denied",
-    ),
-    "s3_exfiltration": (
-        *_steps("s3:ListBuckets", "s3:GetBucketAcl|shop-orders", "s3:GetBucketPolicy|shop-orders|denied", "s3:ListObjects|shop-orders"),
-        *(Step("s3:GetObject", f"shop-orders/2026/{n % 12 + 1:02d}/part-{n:04d}.json") for n in range(18)),
-        *_steps("s3:PutBucketPolicy|shop-orders|denied", "s3:DeleteObject|shop-orders/2026/01/part-0001.json"),
-    ),
-    "secrets_sweep": (
-        *_steps("secretsmanager:ListSecrets", "ssm:DescribeParameters"),
-        *(Step("secretsmanager:GetSecretValue", secret, "denied" if n % 4 == 1 else "") for n, secret in enumerate(_SECRETS)),
-        *_steps("kms:ListKeys", "kms:Decrypt|prod"),
-    ),
-    "reconnaissance": _steps(
-        "sts:GetCallerIdentity", "iam:ListUsers", "iam:ListRoles", "s3:ListBuckets", "ec2:DescribeInstances", "ec2:DescribeRegions", "ec2:DescribeSnapshots",
-        "rds:DescribeDBInstances", "lambda:ListFunctions20150331", "organizations:DescribeOrganization||denied", "secretsmanager:ListSecrets",
-    ),
-}  # fmt: skip
+_AGENTS = (
+    "Boto3/1.35.76 md/Botocore#1.35.76 ua/2.0 os/linux#6.6.9 md/arch#x86_64 lang/python#3.11.9 md/pyimpl#CPython",
+    "aws-cli/2.22.12 md/awscrt#0.22.0 ua/2.0 os/linux#6.11.2 md/arch#x86_64 lang/python#3.12.6 md/prompt#off",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One attack on one member of an estate, as calls in time order. `principal` is whom the credential speaks for."""
+    """One attack: its calls in order and what is true of it. `credential` is the key it began with, `principal` whose key that was."""
 
     name: str
     family: str
     binding: str
+    pace: str
     credential: str
     principal: str
-    calls: tuple[Call, ...]
+    calls: list[Call] = field(repr=False)
+
+    def truth(self, records: Sequence[Record]) -> dict[str, Any]:
+        """The sidecar entry; `records` are the records of `calls`, one each, in the same order."""
+        return {
+            "name": self.name,
+            "family": self.family,
+            "binding": self.binding,
+            "pace": self.pace,
+            "credential": self.credential,
+            "credentials": list(dict.fromkeys(call.session.key_id for call in self.calls)),
+            "principal": self.principal,
+            "first_time": records[0]["eventTime"],
+            "event_ids": [record["eventID"] for record in records],
+        }
 
 
-def stolen(estate: Estate, victim: str, day: int, at_s: int) -> Session:
-    """The session whose key the victim holds at that time; ValueError if it holds none that day."""
-    held = [call.session for call in estate.calls(victim, day) if call.session.principal_arn.endswith(f"/{victim}") and call.at_s <= at_s]
-    if not held:
-        raise ValueError(f"{victim} has used no credential on day {day} by {at_s}")
-    return held[-1]
+def launch(
+    family: str,
+    victim: Sequence[Call],
+    at_s: int,
+    rng: np.random.Generator,
+    binding: str = "plain",
+    pace: str = "agent",
+    name: str = "",
+) -> Attack:
+    """The family's playbook run from `at_s` with the credential the victim held then; `victim` are the victim's calls so far.
+
+    ValueError for an unknown family, binding or pace, or a victim that has used no credential before `at_s`.
+    """
+    _check(family, binding, pace)
+    held = held_session(victim, at_s)
+    hand = held if binding != "plain" else _own_hand(held, rng)
+    steps = PLAYBOOKS[family](rng)
+    habits = _habits(victim, held) if binding == "camo" else []
+    calls = _carried_out(steps, hand, habits, at_s, PACES_S[pace], rng)
+    return Attack(name or f"{family}/{binding}/{pace}", family, binding, pace, held.key_id, held.principal_arn, calls)
 
 
-def attack(estate: Estate, name: str, family: str, victim: str, day: int, at_s: int, binding: str = "plain", pace: str = "agent") -> Attack:
-    """The family's playbook run with the victim's credential from `at_s` (Unix seconds) on."""
-    rng = np.random.default_rng([estate.seed, 9, day, at_s])
-    theirs = stolen(estate, victim, day, at_s)
-    session = theirs if binding != "plain" else replace(theirs, source=_OWN.source, agent=_OWN.agent)
-    calls = list(_played(session, PLAYBOOKS[family], at_s, pace, rng))
-    if binding == "camo":
-        calls = _camouflaged(calls, session, [c.operation for c in estate.calls(victim, day)], rng)
-    return Attack(name, family, binding, session.key_id, session.principal_arn, tuple(calls))
+def launch_many_keys(
+    victims: Sequence[Sequence[Call]], at_s: int, rng: np.random.Generator, pace: str = "machine"
+) -> Attack:
+    """One source trying one key after the other; the attack's credential is the first of them."""
+    stolen = [held_session(victim, at_s) for victim in victims]
+    own = _own_hand(stolen[0], rng)
+    calls: list[Call] = []
+    for session in stolen:
+        starts_s = calls[-1].at_s + 2 if calls else at_s
+        hand = replace(session, source=own.source, agent=own.agent)
+        calls += _carried_out(PLAYBOOKS["many_keys"](rng), hand, [], starts_s, PACES_S[pace], rng)
+    return Attack(
+        f"many_keys/plain/{pace}", "many_keys", "plain", pace, stolen[0].key_id, stolen[0].principal_arn, calls
+    )
 
 
-def leaked_key(estate: Estate, day: int, at_s: int) -> Attack:
-    """A leaked long-lived key tested, then chained into a role and used from there."""
-    rng = np.random.default_rng([estate.seed, 9, day, at_s])
-    session = sessions.user("batch-export", _OWN)
-    tested = list(_played(session, TESTED, at_s, "agent", rng))
-    entry = sessions.by_role(session, "nightly-etl", "cli-session", tested[-1].at_s + 6, rng)
-    chained = list(_played(entry.session, CHAINED, entry.mint.at_s + 4, "agent", rng))
-    return Attack("leaked key", "leaked_key", "plain", session.key_id, session.principal_arn, (*tested, entry.mint, *chained))
+def held_session(victim: Sequence[Call], at_s: int) -> Session:
+    """The session the victim last used before `at_s`; ValueError if there was none."""
+    for call in reversed(victim):
+        if call.at_s < at_s and call.session.key_id and not call.operation.startswith("sts:AssumeRole"):
+            return call.session
+    raise ValueError(f"the victim has used no credential before {at_s}: nothing to steal yet")
 
 
-def many_keys(estate: Estate, victims: list[str], day: int, at_s: int) -> list[Attack]:
-    """One source trying one credential after another, a call or two each."""
-    rng = np.random.default_rng([estate.seed, 9, day, at_s])
-    made = []
-    for number, victim in enumerate(victims):
-        session = replace(stolen(estate, victim, day, at_s), source=_OWN.source, agent=_OWN.agent)
-        steps = _steps("sts:GetCallerIdentity", "s3:ListBuckets||denied")
-        made.append(
-            Attack(f"many keys {number}", "many_keys", "plain", session.key_id, session.principal_arn, tuple(_played(session, steps, at_s + 40 * number, "agent", rng)))
-        )
-    return made
+def _check(family: str, binding: str, pace: str) -> None:
+    for value, known in ((family, PLAYBOOKS), (binding, BINDINGS), (pace, PACES_S)):
+        if value not in known:
+            raise ValueError(f"unknown {value!r}: wanted one of {', '.join(known)}")
 
 
-def _played(session: Session, steps: tuple[Step, ...], at_s: int, pace: str, rng: np.random.Generator) -> Iterator[Call]:
-    low, high = PACES_S[pace]
+def _own_hand(held: Session, rng: np.random.Generator) -> Session:
+    agent = _AGENTS[int(rng.integers(len(_AGENTS)))]
+    return replace(held, source=f"203.0.113.{rng.integers(1, 255)}", agent=agent, from_console=False)
+
+
+def _habits(victim: Sequence[Call], held: Session) -> list[Call]:
+    return [
+        call
+        for call in victim
+        if call.session.key_id == held.key_id and not call.failure and not call.operation.startswith("sts:")
+    ]
+
+
+def _carried_out(
+    steps: Sequence[Step],
+    hand: Session,
+    habits: Sequence[Call],
+    at_s: int,
+    gap_s: tuple[int, int],
+    rng: np.random.Generator,
+) -> list[Call]:
+    calls: list[Call] = []
+    current = hand
     for step in steps:
-        yield Call(at_s, session, step.operation, step.resource, step.failure, region=step.region)
-        at_s += int(rng.integers(low, high + 1))
+        for habit in _cover(habits, rng):
+            calls.append(replace(habit, at_s=at_s, session=hand))
+            at_s += int(rng.integers(gap_s[0], gap_s[1] + 1))
+        call, current = _performed(step, current, at_s, rng)
+        calls.append(call)
+        at_s += int(rng.integers(gap_s[0], gap_s[1] + 1))
+    return calls
 
 
-def _camouflaged(calls: list[Call], session: Session, usual: list[str], rng: np.random.Generator) -> list[Call]:
-    made: list[Call] = []
-    delay = 0
-    for call in calls:
-        while rng.random() < CAMOUFLAGE:
-            operation = usual[int(rng.integers(len(usual)))]
-            made.append(Call(call.at_s + delay, session, operation, repertoire.resource(operation, "export", int(rng.integers(40)))))
-            delay += int(rng.integers(1, 6))
-        made.append(replace(call, at_s=call.at_s + delay))
-    return made
+def _cover(habits: Sequence[Call], rng: np.random.Generator) -> list[Call]:
+    if not habits:
+        return []
+    count = int(rng.geometric(1 - CAMOUFLAGE_SHARE)) - 1
+    return [habits[int(rng.integers(len(habits)))] for _ in range(count)]
+
+
+def _performed(step: Step, current: Session, at_s: int, rng: np.random.Generator) -> tuple[Call, Session]:
+    if step.assumes:
+        entry = sessions.by_role(current, step.assumes, f"botocore-session-{at_s}", at_s, rng)
+        return entry.mint, entry.session
+    resource = sessions.role_arn(step.resource) if step.operation == "sts:AssumeRole" else step.resource
+    asked = (
+        {"roleArn": resource, "roleSessionName": f"botocore-session-{at_s}"}
+        if step.operation == "sts:AssumeRole"
+        else None
+    )
+    response = _new_key(step, rng) if step.operation == "iam:CreateAccessKey" and not step.failure else None
+    return Call(
+        at_s, current, step.operation, resource, step.failure, request=asked, response=response, region=step.region
+    ), current
+
+
+def _new_key(step: Step, rng: np.random.Generator) -> Record:
+    return {"accessKey": {"userName": step.resource, "accessKeyId": access_key(rng, "AKIA"), "status": "Active"}}

@@ -1,94 +1,69 @@
-"""A capture on disk as AWS delivers it: gzipped `Records` files, a little out of order, a few records twice; the truth beside them.
+"""Captured log files as a trail delivers them: late, slightly out of order, now and then twice.
 
-File names: AWS CloudTrail User Guide, "CloudTrail log file examples". Compressed without a time stamp, so the same seed gives the same bytes.
+Names and the `Records` wrapper: CloudTrail User Guide, "Finding your CloudTrail log files" and "CloudTrail log file examples".
 """
 
 import gzip
 import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from simulation.attackers import Attack, attack, leaked_key
-from simulation.cloudtrail import Record, record
-from simulation.estate import Estate
+from simulation.cloudtrail import Record
 from simulation.identifiers import ACCOUNT
 
-JITTER_S = 240
-DUPLICATES = 0.003
-FILES_A_DAY = 4
-_DEMO_DAY = 8
+DUPLICATE_SHARE = 0.003
+_FASTEST_S, _SLOWEST_S = 30, 330
+_FILE_S = 3600
+_EDGE_S = 480  # duplicates come from the end of a file, so that the second copy lands in the next
+
+Delivery = tuple[int, Record]
+FileKey = tuple[str, int]  # region, Unix seconds at which the file closes
 
 
-def delivered(records: list[Record], rng: np.random.Generator) -> list[Record]:
-    """Records in the order a slightly late, slightly repetitive delivery brings them."""
-    arrivals = [(_seconds(r) + float(rng.uniform(0, JITTER_S)), n, r) for n, r in enumerate(records)]
-    arrivals += [(at + float(rng.uniform(1, JITTER_S)), len(records) + n, r) for at, n, r in arrivals if rng.random() < DUPLICATES]
-    return [r for _at, _n, r in sorted(arrivals, key=lambda arrival: arrival[:2])]
-
-
-def write_day(records: list[Record], folder: Path, rng: np.random.Generator) -> None:
-    """One day's records as a few `Records` files in `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    arrived = delivered(records, rng)
-    for part in range(FILES_A_DAY):
-        piece = arrived[part * len(arrived) // FILES_A_DAY : (part + 1) * len(arrived) // FILES_A_DAY]
-        if piece:
-            (folder / _name(piece[0], rng)).write_bytes(packed(piece))
-
-
-def packed(records: list[Record]) -> bytes:
-    """A gzipped `Records` document."""
-    return gzip.compress(json.dumps({"Records": records}, separators=(",", ":")).encode(), 9, mtime=0)
-
-
-def _name(first: Record, rng: np.random.Generator) -> str:
-    at = datetime.fromtimestamp(_seconds(first), UTC).strftime("%Y%m%dT%H%MZ")
-    return f"{ACCOUNT}_CloudTrail_us-east-1_{at}_{rng.bytes(8).hex()}.json.gz"
-
-
-def _seconds(entry: Record) -> float:
-    return datetime.fromisoformat(str(entry["eventTime"])).timestamp()
-
-
-def demo_attacks(estate: Estate) -> list[Attack]:
-    """The three attacks of the live day."""
-    start = estate.midnight_s(_DEMO_DAY)
-    return [
-        leaked_key(estate, _DEMO_DAY, start + 10 * 3600 + 420),
-        attack(estate, "model-access hijack", "model_hijack", "svc-notify", _DEMO_DAY, start + 14 * 3600 + 180),
-        attack(estate, "vendor fan-out", "delegated_fan_out", "billing-insight", _DEMO_DAY, start + 16 * 3600 + 3000, binding="bind"),
+def deliveries(records: Sequence[Record], rng: np.random.Generator) -> list[Delivery]:
+    """Records with the second each is delivered, in that order: 30 to 330 s late, 0.3 % once more up to 10 minutes later."""
+    delays = rng.integers(_FASTEST_S, _SLOWEST_S, len(records))
+    made = [(_seconds(record) + int(delay), record) for record, delay in zip(records, delays, strict=True)]
+    again = rng.random(len(made)) < DUPLICATE_SHARE * _FILE_S / _EDGE_S
+    made += [
+        (at_s + _EDGE_S, record)
+        for (at_s, record), twice in zip(made, again, strict=True)
+        if twice and at_s % _FILE_S >= _FILE_S - _EDGE_S
     ]
+    return sorted(made, key=lambda delivery: delivery[0])
 
 
-def attacked(records: list[Record], attacks: list[Attack], seed: int) -> tuple[list[Record], list[dict[str, object]]]:
-    """A day's records with attacks among them, and the truth about each."""
-    truth: list[dict[str, object]] = []
-    mixed = list(records)
-    for number, one in enumerate(attacks):
-        rng = np.random.default_rng([seed, 5, number])
-        own = [record(call, rng) for call in one.calls]
-        mixed += own
-        truth.append(
-            {
-                "name": one.name,
-                "family": one.family,
-                "binding": one.binding,
-                "credential": one.credential,
-                "principal": one.principal,
-                "first_time": own[0]["eventTime"],
-                "event_ids": [r["eventID"] for r in own],
-            }
-        )
-    return sorted(mixed, key=lambda r: str(r["eventTime"])), truth
+def write(folder: Path, delivered: Iterable[Delivery], rng: np.random.Generator) -> list[Path]:
+    """Log files, one a region and hour of delivery, and their paths; the same deliveries give the same bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [_written(folder, key, records, rng) for key, records in sorted(_by_file(delivered).items())]
 
 
-def write_demo(folder: Path, seed: int) -> None:
-    """The shipped capture: a week of baseline, one live day with three attacks, `truth.json`."""
-    estate = Estate(seed, days=_DEMO_DAY)
-    for day in range(1, _DEMO_DAY):
-        write_day(estate.day(day), folder / "baseline", np.random.default_rng([seed, 6, day]))
-    live, truth = attacked(estate.day(_DEMO_DAY), demo_attacks(estate), seed)
-    write_day(live, folder / "live", np.random.default_rng([seed, 6, _DEMO_DAY]))
-    (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
+def read(folder: Path) -> Iterator[Record]:
+    """Every record of the folder's files, in file order."""
+    for path in sorted(folder.glob("*.json.gz")):
+        yield from json.loads(gzip.decompress(path.read_bytes()))["Records"]
+
+
+def _by_file(delivered: Iterable[Delivery]) -> dict[FileKey, list[Record]]:
+    files: dict[FileKey, list[Record]] = defaultdict(list)
+    for at_s, record in delivered:
+        files[record["awsRegion"], (at_s // _FILE_S + 1) * _FILE_S].append(record)
+    return files
+
+
+def _written(folder: Path, key: FileKey, records: list[Record], rng: np.random.Generator) -> Path:
+    region, closes_s = key
+    stamp = datetime.fromtimestamp(closes_s, UTC).strftime("%Y%m%dT%H%MZ")
+    path = folder / f"{ACCOUNT}_CloudTrail_{region}_{stamp}_{rng.bytes(8).hex()}.json.gz"
+    body = json.dumps({"Records": records}, separators=(",", ":")).encode()
+    path.write_bytes(gzip.compress(body, compresslevel=9, mtime=0))
+    return path
+
+
+def _seconds(record: Record) -> int:
+    return int(datetime.fromisoformat(record["eventTime"]).timestamp())

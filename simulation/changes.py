@@ -40,12 +40,18 @@ def _changed(identity: Identity, change: Change) -> Identity:
 
 
 def _added(identity: Identity) -> tuple[str, ...]:
-    new = [op for op in dict.fromkeys((*repertoire.THEMES["invoice"], *repertoire.SERVICE_TAIL)) if op not in identity.operations]
+    new = [
+        op
+        for op in dict.fromkeys((*repertoire.THEMES["invoice"], *repertoire.SERVICE_TAIL))
+        if op not in identity.operations
+    ]
     offset = len(identity.name) % 5
     return tuple(new[offset : offset + _ROLLOUT_OPERATIONS])
 
 
-def _troubled(calls: list[Call], identity: Identity, change: Change, start_s: int, rng: np.random.Generator) -> list[Call]:
+def _troubled(
+    calls: list[Call], identity: Identity, change: Change, start_s: int, rng: np.random.Generator
+) -> list[Call]:
     from_s = start_s + 11 * _HOUR_S + int(rng.integers(_HOUR_S))
     failure, until_s = ("denied", from_s + 2 * _HOUR_S) if change.kind == "policy" else ("throttled", from_s + _HOUR_S)
     hit = identity.operations[1]
@@ -57,5 +63,7 @@ def _troubled(calls: list[Call], identity: Identity, change: Change, start_s: in
 
 
 def _retried(call: Call, failure: str, rng: np.random.Generator) -> list[Call]:
-    failed = [replace(call, at_s=call.at_s + attempt * 2, failure=failure) for attempt in range(int(rng.integers(2, 5)))]
+    failed = [
+        replace(call, at_s=call.at_s + attempt * 2, failure=failure) for attempt in range(int(rng.integers(2, 5)))
+    ]
     return failed if failure == "denied" else [*failed, replace(call, at_s=failed[-1].at_s + 4)]

@@ -23,7 +23,12 @@ _MESSAGES = {
     "invalid": "The provided model identifier is invalid.",
     "missing": "The requested resource cannot be found.",
 }
-_DATA_TYPES = {"s3": "AWS::S3::Object", "dynamodb": "AWS::DynamoDB::Table", "lambda": "AWS::Lambda::Function", "sqs": "AWS::SQS::Queue"}
+_DATA_TYPES = {
+    "s3": "AWS::S3::Object",
+    "dynamodb": "AWS::DynamoDB::Table",
+    "lambda": "AWS::Lambda::Function",
+    "sqs": "AWS::SQS::Queue",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,14 @@ def _tls(call: Call, service: str, region: str) -> Record:
 def _resources(call: Call, service: str, region: str) -> Record:
     if service not in _DATA_TYPES:
         return {}
-    arn = f"arn:aws:s3:::{call.resource}" if service == "s3" else f"arn:aws:{service}:{region}:{ACCOUNT}:{call.resource}"
+    arn = (
+        f"arn:aws:s3:::{call.resource}" if service == "s3" else f"arn:aws:{service}:{region}:{ACCOUNT}:{call.resource}"
+    )
     owned = {"accountId": ACCOUNT, "type": _DATA_TYPES[service], "ARN": arn}
-    extra = {"SignatureVersion": "SigV4", "CipherSuite": "TLS_AES_128_GCM_SHA256", "bytesTransferredIn": 0, "AuthenticationMethod": "AuthHeader"}
+    extra = {
+        "SignatureVersion": "SigV4",
+        "CipherSuite": "TLS_AES_128_GCM_SHA256",
+        "bytesTransferredIn": 0,
+        "AuthenticationMethod": "AuthHeader",
+    }
     return {"additionalEventData": extra, "resources": [owned]} if service == "s3" else {"resources": [owned]}

@@ -63,7 +63,9 @@ def upgraded(agent: str) -> str:
 
 
 def _service(name: str, theme: str, number: int, calls: int, *changes: Change, born: int = 1) -> Identity:
-    client = Client(f"10.20.{number}.{10 + number % 200}" if number % 3 else f"192.0.2.{20 + number % 40}", _SDK_AGENTS[number % 4])
+    client = Client(
+        f"10.20.{number}.{10 + number % 200}" if number % 3 else f"192.0.2.{20 + number % 40}", _SDK_AGENTS[number % 4]
+    )
     return Identity(
         name, "service", "workload", name.removeprefix("svc-"), client, repertoire.THEMES[theme], calls, (1 + 5 * number % 12) * 3600,
         _RUNNERS[number % 3], born, changes,
@@ -75,7 +77,10 @@ def _named() -> list[Identity]:
     boto, java = _SDK_AGENTS[0], _SDK_AGENTS[2]
     mozilla = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
     cli = "aws-cli/2.17.13 md/awscrt#0.20.11 ua/2.0 os/linux#6.8.0 md/arch#x86_64 lang/python#3.11.8 md/prompt#off md/command#s3.ls"
-    old_boto, php = "Boto3/1.17.3 Python/3.6.9 Linux/4.15.0 Botocore/1.20.3", "aws-sdk-php/3.111.2 GuzzleHttp/6.3.3 curl/7.58.0 PHP/7.2.24"
+    old_boto, php = (
+        "Boto3/1.17.3 Python/3.6.9 Linux/4.15.0 Botocore/1.20.3",
+        "aws-sdk-php/3.111.2 GuzzleHttp/6.3.3 curl/7.58.0 PHP/7.2.24",
+    )
     scanner = "Boto3/1.35.2 md/Botocore#1.35.2 ua/2.0 os/linux#5.15 lang/python#3.11 posture-scan/4.2"
     terraform = "APN/1.0 HashiCorp/1.0 Terraform/1.9.2 (+https://www.terraform.io) terraform-provider-aws/5.58.0 aws-sdk-go-v2/1.30.1"
     return [
@@ -115,7 +120,9 @@ def _grown(number: int, seed: int, days: int) -> Identity:
     model = _named()[int(rng.integers(25))]
     if model.kind in ("linked", "break_glass") or rng.random() < 0.4:
         theme = _THEMES[int(rng.integers(len(_THEMES)))]
-        model = replace(_service(f"svc-{theme}", theme, number, int(rng.integers(40, 160))), operations=_mixed(theme, rng))
+        model = replace(
+            _service(f"svc-{theme}", theme, number, int(rng.integers(40, 160))), operations=_mixed(theme, rng)
+        )
     client = replace(model.client, source=_moved(model.client.source, rng)) if model.client.source else model.client
     stem = f"user{number}@example.com" if model.path == "human" else f"{model.stem}-{number}"
     name = f"{model.name}{number:04x}" if model.path == "human" else f"{model.name}-{number}"
@@ -139,4 +146,8 @@ def _fate(rng: np.random.Generator, days: int, path: str) -> tuple[Change, ...]:
     monthly = {"rollout": 0.25, "upgrade": 0.35, "move": 0.08, "policy": 0.15, "throttle": 0.3}
     if path != "workload":
         return ()
-    return tuple(Change(kind, int(rng.integers(1, days + 1))) for kind, rate in monthly.items() if rng.random() < rate * days / 30)
+    return tuple(
+        Change(kind, int(rng.integers(1, days + 1)))
+        for kind, rate in monthly.items()
+        if rng.random() < rate * days / 30
+    )

@@ -21,11 +21,36 @@ _DATA_EVENTS = frozenset({
     "sqs:ReceiveMessage", "sqs:DeleteMessage", "sns:Publish",
 })  # fmt: skip
 _QUERY_SERVICES = frozenset(
-    {"iam", "sts", "s3", "sns", "sqs", "rds", "cloudformation", "elasticloadbalancing", "autoscaling", "monitoring", "route53", "signin"}
+    {
+        "iam",
+        "sts",
+        "s3",
+        "sns",
+        "sqs",
+        "rds",
+        "cloudformation",
+        "elasticloadbalancing",
+        "autoscaling",
+        "monitoring",
+        "route53",
+        "signin",
+    }
 )
-_GLOBAL_HOSTS = {"iam": "iam.amazonaws.com", "route53": "route53.amazonaws.com", "organizations": "organizations.us-east-1.amazonaws.com"}
+_GLOBAL_HOSTS = {
+    "iam": "iam.amazonaws.com",
+    "route53": "route53.amazonaws.com",
+    "organizations": "organizations.us-east-1.amazonaws.com",
+}
 _GLOBAL_SERVICES = frozenset({"iam", "route53", "organizations", "cloudfront", "ce", "budgets", "signin"})
-_EVENT_VERSIONS = {"s3": "1.11", "iam": "1.10", "ec2": "1.10", "sts": "1.08", "secretsmanager": "1.11", "bedrock": "1.11", "dynamodb": "1.11"}
+_EVENT_VERSIONS = {
+    "s3": "1.11",
+    "iam": "1.10",
+    "ec2": "1.10",
+    "sts": "1.08",
+    "secretsmanager": "1.11",
+    "bedrock": "1.11",
+    "dynamodb": "1.11",
+}
 
 # A value may hold {resource}, its part before the first slash {head}, the part after it {tail}, {region} and {account}.
 _REQUESTS: dict[str, Fields | None] = {
@@ -85,8 +110,12 @@ _REQUESTS: dict[str, Fields | None] = {
     "ecr:BatchGetImage": {"registryId": "{account}", "repositoryName": "{resource}", "imageIds": [{"imageTag": "main"}]},
 }  # fmt: skip
 _RESPONSES: dict[str, Fields] = {
-    "iam:CreateUser": {"user": {"path": "/", "userName": "{resource}", "arn": "arn:aws:iam::{account}:user/{resource}"}},
-    "iam:CreateRole": {"role": {"path": "/", "roleName": "{resource}", "arn": "arn:aws:iam::{account}:role/{resource}"}},
+    "iam:CreateUser": {
+        "user": {"path": "/", "userName": "{resource}", "arn": "arn:aws:iam::{account}:user/{resource}"}
+    },
+    "iam:CreateRole": {
+        "role": {"path": "/", "roleName": "{resource}", "arn": "arn:aws:iam::{account}:role/{resource}"}
+    },
     "iam:CreateLoginProfile": {"loginProfile": {"userName": "{resource}", "passwordResetRequired": False}},
     "iam:CreatePolicyVersion": {"policyVersion": {"versionId": "v4", "isDefaultVersion": True}},
     "s3:PutObject": {"x-amz-server-side-encryption": "aws:kms"},
@@ -155,7 +184,11 @@ _ERROR_CODES = {
     "denied": {"ec2": "Client.UnauthorizedOperation", "query": "AccessDenied", "json": "AccessDeniedException"},
     "throttled": {"ec2": "Client.RequestLimitExceeded", "query": "Throttling", "json": "ThrottlingException"},
     "invalid": {"ec2": "Client.InvalidParameterValue", "query": "ValidationError", "json": "ValidationException"},
-    "missing": {"ec2": "Client.InvalidInstanceID.NotFound", "query": "NoSuchEntityException", "json": "ResourceNotFoundException"},
+    "missing": {
+        "ec2": "Client.InvalidInstanceID.NotFound",
+        "query": "NoSuchEntityException",
+        "json": "ResourceNotFoundException",
+    },
 }
 
 

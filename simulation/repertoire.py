@@ -30,8 +30,20 @@ SERVICE_TAIL = ("sqs:GetQueueAttributes", "sqs:GetQueueUrl", "dynamodb:DescribeT
 BATCH = ("s3:ListObjects", "s3:GetObject", "dynamodb:Scan", "s3:PutObject", "athena:StartQueryExecution", "athena:GetQueryExecution",
          "kms:GenerateDataKey", "sns:Publish")  # fmt: skip
 UPLOADER = ("s3:PutObject", "s3:ListObjects", "s3:HeadObject", "kms:GenerateDataKey")
-MODEL = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream", "dynamodb:GetItem", "s3:GetObject", "ssm:GetParameter")
-SECRETS = ("secretsmanager:GetSecretValue", "kms:Decrypt", "secretsmanager:DescribeSecret", "ssm:GetParameters", "ssm:GetParametersByPath")
+MODEL = (
+    "bedrock:InvokeModel",
+    "bedrock:InvokeModelWithResponseStream",
+    "dynamodb:GetItem",
+    "s3:GetObject",
+    "ssm:GetParameter",
+)
+SECRETS = (
+    "secretsmanager:GetSecretValue",
+    "kms:Decrypt",
+    "secretsmanager:DescribeSecret",
+    "ssm:GetParameters",
+    "ssm:GetParametersByPath",
+)
 MONITORING = ("monitoring:GetMetricData", "ec2:DescribeInstances", "elasticloadbalancing:DescribeLoadBalancers", "rds:DescribeDBInstances",
               "monitoring:ListMetrics", "tagging:GetResources", "ecs:DescribeServices", "sqs:GetQueueAttributes")  # fmt: skip
 BILLING_VENDOR = ("ce:GetCostAndUsage", "ce:GetCostForecast", "ce:GetDimensionValues", "cur:DescribeReportDefinitions", "budgets:ViewBudget",

@@ -75,7 +75,9 @@ def by_web_identity(role: str, subject: str, name: str, at_s: int, client: Clien
     return Entry(session, _assume(caller, role, name, at_s, session, {}, "sts:AssumeRoleWithWebIdentity", details))
 
 
-def by_sign_on(role: str, person: str, at_s: int, client: Client, rng: np.random.Generator, from_console: bool) -> Entry:
+def by_sign_on(
+    role: str, person: str, at_s: int, client: Client, rng: np.random.Generator, from_console: bool
+) -> Entry:
     """A person's role session from single sign-on (an AWSReservedSSO role)."""
     session = _role_session(role, person, at_s, client, rng, {}, mfa=True, from_console=from_console)
     identity = {
@@ -91,9 +93,15 @@ def by_sign_on(role: str, person: str, at_s: int, client: Client, rng: np.random
 def by_vendor(role: str, vendor: str, at_s: int, client: Client, rng: np.random.Generator) -> Entry:
     """A delegated session: a vendor's own account assumes the role it was given, with the external id agreed on."""
     session = _role_session(role, vendor, at_s, client, rng, {})
-    identity = {"type": "AWSAccount", "principalId": f"{principal_id('AROA', vendor)}:{vendor}", "accountId": VENDOR_ACCOUNT}
+    identity = {
+        "type": "AWSAccount",
+        "principalId": f"{principal_id('AROA', vendor)}:{vendor}",
+        "accountId": VENDOR_ACCOUNT,
+    }
     caller = Session("", identity, client.source, client.agent, client.region)
-    return Entry(session, _assume(caller, role, vendor, at_s, session, {"externalId": f"{vendor}-example"}, shared=uuid(rng)))
+    return Entry(
+        session, _assume(caller, role, vendor, at_s, session, {"externalId": f"{vendor}-example"}, shared=uuid(rng))
+    )
 
 
 def by_role(caller: Session, role: str, name: str, at_s: int, rng: np.random.Generator, mfa: bool = False) -> Entry:

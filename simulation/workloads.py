@@ -57,10 +57,10 @@ def _batch(shift: Shift) -> list[Call]:
 def _batch_user(shift: Shift) -> list[Call]:
     session = sessions.user(shift.identity.name, shift.identity.client)
     nightly = _run(shift, session, shift.start_s + 3 * 3600 + int(shift.rng.integers(600)))
-    return nightly + _run(replace_rate(shift, 0.4), session, shift.start_s + 13 * 3600 + int(shift.rng.integers(600)))
+    return nightly + _run(_busier(shift, 0.4), session, shift.start_s + 13 * 3600 + int(shift.rng.integers(600)))
 
 
-def replace_rate(shift: Shift, factor: float) -> Shift:
+def _busier(shift: Shift, factor: float) -> Shift:
     """The same shift with its identity busier or quieter by the factor."""
     identity = replace(shift.identity, calls_per_day=max(int(shift.identity.calls_per_day * factor), 1))
     return replace(shift, identity=identity)
@@ -69,7 +69,9 @@ def replace_rate(shift: Shift, factor: float) -> Shift:
 def _run(shift: Shift, session: Session, at_s: int) -> list[Call]:
     made = []
     for number in range(shift.identity.calls_per_day):
-        position = min(number * len(shift.identity.operations) // shift.identity.calls_per_day, len(shift.identity.operations) - 1)
+        position = min(
+            number * len(shift.identity.operations) // shift.identity.calls_per_day, len(shift.identity.operations) - 1
+        )
         operation = shift.identity.operations[position]
         made.append(Call(at_s, session, operation, repertoire.resource(operation, shift.identity.stem, number)))
         at_s += int(shift.rng.integers(0, 8))
@@ -128,9 +130,11 @@ def _terraform(shift: Shift) -> list[Call]:
 
 def _plan(shift: Shift) -> list[str]:
     modules = repertoire.TERRAFORM_MODULES
-    chosen = shift.rng.permutation(len(modules))[: int(shift.rng.integers(2, 6))]
-    reads = [operation for number in chosen for operation in modules[number][0] for _ in range(int(shift.rng.integers(1, 4)))]
-    applied = modules[chosen[0]][1] if shift.rng.random() < 0.6 else ()
+    chosen = shift.rng.permutation(len(modules))[: int(shift.rng.integers(3, 8))]
+    reads = [
+        operation for number in chosen for operation in modules[number][0] for _ in range(int(shift.rng.integers(1, 4)))
+    ]
+    applied = [*modules[chosen[0]][1], *modules[chosen[1]][1]] if shift.rng.random() < 0.6 else []
     return reads + [operation for operation in applied if shift.rng.random() < 0.8]
 
 
@@ -139,7 +143,10 @@ def _scanner(shift: Shift) -> list[Call]:
     entry = sessions.by_vendor(shift.identity.name, "posture-scan", at_s, shift.identity.client, shift.rng)
     sweep = [operation for operation in shift.identity.operations for _ in range(int(shift.rng.integers(1, 4)))]
     made = _sequence(shift, entry.session, sweep, at_s + 2, 4)
-    return [entry.mint, *(replace(call, failure="denied") if call.operation in _SCANNER_DENIED else call for call in made)]
+    return [
+        entry.mint,
+        *(replace(call, failure="denied") if call.operation in _SCANNER_DENIED else call for call in made),
+    ]
 
 
 _SCANNER_DENIED = frozenset({"organizations:ListAccounts", "backup:ListBackupPlans", "kms:ListGrants"})
@@ -164,8 +171,11 @@ def _console(shift: Shift) -> list[Call]:
     at_s = shift.start_s + 9 * 3600 + int(shift.rng.integers(3600))
     identity = shift.identity
     entry = sessions.by_sign_on(identity.name, identity.stem, at_s, identity.client, shift.rng, from_console=True)
-    asked = {"response": {"ConsoleLogin": "Success"}, "event_type": "AwsConsoleSignIn"}
-    made = [entry.mint, Call(at_s + 1, entry.session, "signin:ConsoleLogin", **asked)]  # type: ignore[arg-type]
+    success = {"ConsoleLogin": "Success"}
+    made = [
+        entry.mint,
+        Call(at_s + 1, entry.session, "signin:ConsoleLogin", response=success, event_type="AwsConsoleSignIn"),
+    ]
     for _ in range(identity.calls_per_day):
         at_s += int(shift.rng.integers(60, 3000))
         made += _page(shift, entry.session, at_s)
@@ -176,7 +186,10 @@ def _page(shift: Shift, session: Session, at_s: int) -> list[Call]:
     favourites = repertoire.CONSOLE_PAGES[: 5 + shift.day % 6]
     loaded = favourites[int(shift.rng.integers(len(favourites)))]
     edit = [_picked(shift, repertoire.CONSOLE_EDITS)] if shift.rng.random() < 0.15 else []
-    return [Call(at_s + int(shift.rng.integers(3)), session, op, repertoire.resource(op, "shop", number)) for number, op in enumerate([*loaded, *edit])]
+    return [
+        Call(at_s + int(shift.rng.integers(3)), session, op, repertoire.resource(op, "shop", number))
+        for number, op in enumerate([*loaded, *edit])
+    ]
 
 
 def _command_line(shift: Shift) -> list[Call]:
@@ -196,7 +209,9 @@ def _break_glass(shift: Shift) -> list[Call]:
         return []
     at_s = shift.start_s + 15 * 3600
     person = "ana@example.com"
-    entry = sessions.by_sign_on("AWSReservedSSO_Developer_0a1b2c3d4e5f6071", person, at_s, shift.identity.client, shift.rng, from_console=True)
+    entry = sessions.by_sign_on(
+        "AWSReservedSSO_Developer_0a1b2c3d4e5f6071", person, at_s, shift.identity.client, shift.rng, from_console=True
+    )
     link = sessions.by_role(entry.session, shift.identity.name, person, at_s + 20, shift.rng, mfa=True)
     return [entry.mint, link.mint, *_sequence(shift, link.session, list(shift.identity.operations), at_s + 40, 60)]
 
@@ -239,7 +254,9 @@ def _handed_out(shift: Shift, at_s: int) -> Entry:
 
 def _on_runner(shift: Shift, role: str, subject: str, at_s: int) -> Entry:
     rng = shift.rng
-    fresh = Client(f"198.{rng.integers(18, 20)}.{rng.integers(256)}.{rng.integers(1, 255)}", shift.identity.client.agent)
+    fresh = Client(
+        f"198.{rng.integers(18, 20)}.{rng.integers(256)}.{rng.integers(1, 255)}", shift.identity.client.agent
+    )
     return sessions.by_web_identity(role, subject, f"run-{rng.integers(10**9, 10**10)}", at_s, fresh, rng)
 
 
@@ -273,7 +290,14 @@ def _call(shift: Shift, at_s: int, operation: str) -> Call:
 def _sequence(shift: Shift, session: Session, operations: list[str], at_s: int, slowest_s: int) -> list[Call]:
     made = []
     for operation in operations:
-        made.append(Call(at_s, session, operation, repertoire.resource(operation, shift.identity.stem, int(shift.rng.integers(40)))))
+        made.append(
+            Call(
+                at_s,
+                session,
+                operation,
+                repertoire.resource(operation, shift.identity.stem, int(shift.rng.integers(40))),
+            )
+        )
         at_s += int(shift.rng.integers(0, slowest_s + 1))
     return made
 
@@ -281,7 +305,10 @@ def _sequence(shift: Shift, session: Session, operations: list[str], at_s: int, 
 def _spread(shift: Shift, session: Session, operations: tuple[str, ...], count: int) -> list[Call]:
     times = [shift.start_s + int(at_s) for at_s in np.sort(shift.rng.integers(0, DAY_S, count))]
     chosen = [_weighted(shift, operations) for _ in times]
-    return [Call(at_s, session, op, repertoire.resource(op, shift.identity.stem, int(shift.rng.integers(60)))) for at_s, op in zip(times, chosen, strict=True)]
+    return [
+        Call(at_s, session, op, repertoire.resource(op, shift.identity.stem, int(shift.rng.integers(60))))
+        for at_s, op in zip(times, chosen, strict=True)
+    ]
 
 
 def _weighted(shift: Shift, operations: tuple[str, ...]) -> str:

@@ -16,7 +16,7 @@ import zstandard
 from detector.errors import InputError, Rejection
 from detector.sources.framing import Block
 
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 4 << 20
 PEEK_BYTES = 1 << 16
 MAX_DOCUMENT_BYTES = 512 << 20
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -96,15 +96,15 @@ class LogFile:
     def _line_blocks(self) -> Iterator[Block]:
         rest, line = b"", 1
         for chunk in self._all_chunks():
-            cut = chunk.rfind(b"\n")
-            if cut < 0:
+            cut = chunk.rfind(b"\n") + 1
+            if not cut:
                 rest += chunk
                 if len(rest) > MAX_DOCUMENT_BYTES:
                     self.rejected.append(Rejection(self.origin, line, "$", f"a line longer than {MAX_DOCUMENT_BYTES >> 20} MiB; the rest is not read"))
                     return
                 continue
-            data = rest + chunk[: cut + 1]
-            rest = chunk[cut + 1 :]
+            data = b"".join((rest, memoryview(chunk)[:cut])) if rest or cut < len(chunk) else chunk
+            rest = chunk[cut:]
             yield Block(data, self.origin, line, True)
             line += data.count(b"\n")
         if rest.strip():

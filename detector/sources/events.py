@@ -1,7 +1,7 @@
 """Events to rows, for providers whose logs are read record by record.
 
 CloudTrail fills its columns straight from the records; identity providers write a hundredth as much, so their parsers
-make ``AuditEvent`` objects and ``EventBatch`` turns a list of them into columns: about 100,000 events a second.
+make ``AuditEvent`` objects and ``EventBatch`` turns a list of them into columns.
 """
 
 from typing import Any, NamedTuple

@@ -8,7 +8,8 @@ An event's ``id`` came late; before it a hash of the whole event stands in. ``re
 name and nothing else: it can hold secrets.
 
 Blind to: the client program (Keycloak logs no user agent), two equal events in one millisecond where events have no
-ids, which session an administrator used (admin events name the user only), and a client's name where an event has its
+ids, which session an administrator used and whether that is a service account (admin events give two numbers, the
+user's and the client's), an impersonator's number (only the name is logged), and a client's name where an event has its
 number.
 """
 

@@ -1,0 +1,244 @@
+"""Raw CloudTrail to decision: speed, state, scaling, memory; beside the bare decode and HalfSpaceTrees on the same stream.
+
+``python -m benchmarks.replay --json`` prints one JSON object. Every figure comes from one run on one core; the decode and the whole path take turns, so
+that a noisy neighbour disturbs both.
+
+- ``decode_events_per_second``: msgspec decoding the same file, read the same way, into the fields scoring needs (nested, typed).
+- ``ratio``: the whole path (read, decode, resolve, order, score, learn, decide) over that decode.
+- ``scaling``: events a second of the last part of a stream once that many credentials are in the state.
+- ``state_bytes_per_credential``: bytes of all tables that grow with entities, over live credentials, at a million.
+"""
+
+import argparse
+import gc
+import os
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from detector.config import Policy
+from detector.sources.timestamps import FOREVER_NS
+from models.base import Observation
+from models.challengers import CHALLENGERS
+from simulation.stream import records
+from streams.reading import LogFile
+from streams.replay import Replay
+
+
+class Issuer(msgspec.Struct, gc=False):
+    """Session issuer, typed."""
+
+    type: str | None = None
+    arn: str | None = None
+    accountId: str | None = None
+    userName: str | None = None
+
+
+class Context(msgspec.Struct, gc=False):
+    """Session context, typed."""
+
+    sessionIssuer: Issuer | None = None
+
+
+class Who(msgspec.Struct, gc=False):
+    """Identity, typed."""
+
+    type: str | None = None
+    principalId: str | None = None
+    arn: str | None = None
+    accountId: str | None = None
+    accessKeyId: str | None = None
+    userName: str | None = None
+    invokedBy: str | None = None
+    sessionContext: Context | None = None
+
+
+class Typed(msgspec.Struct, gc=False):
+    """A CloudTrail record, typed all the way down but for parameters and response."""
+
+    eventTime: str
+    eventName: str
+    eventSource: str
+    userIdentity: Who | None = None
+    sourceIPAddress: str | None = None
+    userAgent: str | None = None
+    errorCode: str | None = None
+    awsRegion: str | None = None
+    eventID: str | None = None
+    eventType: str | None = None
+    recipientAccountId: str | None = None
+    requestParameters: msgspec.Raw = msgspec.Raw(b"null")
+    responseElements: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def write_stream(path: Path, events: int, credentials: int, seed: int) -> Path:
+    """A simulated stream on disk."""
+    with path.open("wb") as out:
+        out.writelines(records(events, credentials, seed))
+    return path
+
+
+def decode_rate(path: Path) -> float:
+    """Events a second of reading and decoding alone."""
+    decoder = msgspec.json.Decoder(Typed)
+    started, events = time.perf_counter(), 0
+    for block in LogFile(str(path)).blocks():
+        events += len(decoder.decode_lines(block.data))
+    return events / (time.perf_counter() - started)
+
+
+def replay_rate(path: Path) -> float:
+    """Events a second of the whole path on a fresh engine."""
+    replay = new_replay()
+    started = time.perf_counter()
+    for _ in replay.run([str(path)]):
+        pass
+    return replay.engine.counters()["events"] / (time.perf_counter() - started)
+
+
+def new_replay() -> Replay:
+    """A replay with the default policy."""
+    return Replay(Policy(), not_after_ns=FOREVER_NS)
+
+
+def rates(path: Path, rounds: int) -> tuple[float, float]:
+    """(decode, whole path) in events a second: medians of alternating rounds."""
+    decoded, whole = [], []
+    for _ in range(rounds):
+        decoded.append(decode_rate(path))
+        whole.append(replay_rate(path))
+    return statistics.median(decoded), statistics.median(whole)
+
+
+def scaled(folder: Path, credentials: int, measured: int) -> tuple[float, Replay]:
+    """(events a second with that many credentials in the state, the replay)."""
+    replay = new_replay()
+    fill = write_stream(folder / "fill.jsonl", credentials * 2, credentials, 11)
+    replay.learn([str(fill)])
+    fill.unlink()
+    first = replay.engine.state.plain["clock"][0]
+    tail = write_tail(folder / "tail.jsonl", measured, credentials, first)
+    best = 0.0
+    before = replay.engine.counters()["events"]
+    started = time.perf_counter()
+    for _ in replay.run([str(tail)]):
+        pass
+    best = (replay.engine.counters()["events"] - before) / (time.perf_counter() - started)
+    tail.unlink()
+    return best, replay
+
+
+def write_tail(path: Path, events: int, credentials: int, after_s: float) -> Path:
+    """A stream of known roles on new sessions that begins after the fill ended: the same concurrency at every size."""
+    with path.open("wb") as out:
+        out.writelines(records(events, max(200, events // 20), 12, principals=max(50, credentials // 20), starts_at_s=int(after_s) + 1))
+    return path
+
+
+def half_space_trees_rate(path: Path, events: int) -> float:
+    """Events a second of river's HalfSpaceTrees scoring and learning the same stream, decoding left out."""
+    replay = new_replay()
+    parse = next(iter(replay.parsers.values()))
+    block = next(iter(LogFile(str(path)).blocks()))
+    batch, _rejected = parse(block)
+    if batch is None:
+        raise SystemExit("the stream has no events")
+    rows = batch.rows[:events]
+    model = CHALLENGERS["half_space_trees"](7)
+    observations = [observation(row) for row in rows]
+    started = time.perf_counter()
+    for seen in observations:
+        model.surprise_bits(seen)
+        model.learn(seen)
+    return len(observations) / (time.perf_counter() - started)
+
+
+def observation(row: np.void) -> Observation:
+    """A row as the challengers take it."""
+    return Observation(
+        time_s=float(row["time_s"]),
+        principal=int(row["principal"]),
+        group=int(row["group"]),
+        operation=int(row["operation_key"]),
+        outcome=int(row["outcome"]),
+        gap_s=1.0,
+        fresh=False,
+        source_fresh=False,
+        agent_fresh=False,
+    )
+
+
+def peak_rss_mb() -> float:
+    """Highest resident memory of this process so far, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def child_peak_mb(path: Path) -> float:
+    """Peak resident memory of a replay of ``path`` in a process of its own, MiB."""
+    import subprocess
+
+    code = "import sys; from benchmarks.replay import replay_rate, peak_rss_mb; from pathlib import Path; replay_rate(Path(sys.argv[1])); print(peak_rss_mb())"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], check=True, capture_output=True, text=True)
+    return float(done.stdout.split()[-1])
+
+
+def measure(events: int, sizes: list[int], rounds: int) -> dict[str, Any]:
+    """Every figure."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = write_stream(folder / "stream.jsonl", events, max(1, events // 20), 7)
+        replay_rate(path)
+        decode, whole = rates(path, rounds)
+        trees = half_space_trees_rate(path, 2_000)
+        short_peak = child_peak_mb(write_stream(folder / "short.jsonl", events // 4, max(1, events // 80), 7))
+        long_peak = child_peak_mb(path)
+        scaling: dict[str, float] = {}
+        bytes_each, one_each = 0.0, 0.0
+        for size in sizes:
+            scaling[str(size)], replay = scaled(folder, size, min(events, 400_000))
+            bytes_each = replay.engine.state.entity_bytes / replay.engine.state.live["credentials"]
+            one_each = replay.engine.state.live["principals"]
+            del replay
+            gc.collect()
+    flat = [scaling[str(size)] for size in sizes]
+    return {
+        "raw_events_per_second": round(whole),
+        "decode_events_per_second": round(decode),
+        "ratio": round(whole / decode, 3),
+        "state_bytes_per_credential": round(bytes_each, 1),
+        "scaling": {name: round(rate) for name, rate in scaling.items()},
+        "scaling_spread": round(1 - min(flat) / max(flat), 3) if flat else None,
+        "peak_rss_mb": round(long_peak, 1),
+        "peak_rss_mb_quarter_length": round(short_peak, 1),
+        "half_space_trees_events_per_second": round(trees),
+        "events": events,
+        "principals_at_largest": int(one_each),
+        "cores": os.cpu_count(),
+    }
+
+
+def main() -> None:
+    """Reads the arguments, prints the figures."""
+    parser = argparse.ArgumentParser(description="Raw CloudTrail to decision: speed, state, scaling.")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--events", type=int, default=400_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sizes", type=int, nargs="*", default=[1_000, 100_000, 1_000_000])
+    chosen = parser.parse_args()
+    figures = measure(chosen.events, chosen.sizes, chosen.rounds)
+    if chosen.json:
+        sys.stdout.write(msgspec.json.encode(figures).decode() + "\n")
+        return
+    for name, value in figures.items():
+        sys.stdout.write(f"{name:40} {value}\n")
+
+
+if __name__ == "__main__":
+    main()
