@@ -4,6 +4,7 @@ Python's ``hash()`` changes with the process, so nothing that is stored or order
 (RFC 7693) cut to eight bytes; keys are combined with the finaliser of SplitMix64 (Steele, Lea, Flood 2014).
 """
 
+from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -19,6 +20,7 @@ NO_KEY = 0
 """The key of something absent. No text hashes to it."""
 
 
+@lru_cache(maxsize=1 << 16)
 def text_key(text: str) -> int:
     """Stable key of a text; empty text gives ``NO_KEY``.
 
@@ -42,15 +44,18 @@ def mix(a: int, b: int) -> int:
 
 
 @njit(cache=True)
-def span_keys(buffer: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Keys of the byte spans laid end to end in ``buffer`` (u1), span i ending before ``ends[i]`` (i8); empty span gives 0."""
-    keys = np.zeros(len(ends), np.uint64)
-    start = 0
-    for i in range(len(ends)):
+def span_keys(buffer: np.ndarray, count: int) -> np.ndarray:
+    """Keys (u8) of ``count`` texts laid end to end in ``buffer`` (u1) with a zero byte between; an empty text gives 0."""
+    keys = np.zeros(count, np.uint64)
+    at, row = 0, 0
+    h = _FNV_OFFSET
+    for i in range(len(buffer) + 1):
+        if i < len(buffer) and (buffer[i] != 0 or row == count - 1):
+            h = (h ^ np.uint64(buffer[i])) * _FNV_PRIME
+            continue
+        if i > at:
+            keys[row] = mix(h, np.uint64(i - at))
+        row += 1
+        at = i + 1
         h = _FNV_OFFSET
-        for j in range(start, ends[i]):
-            h = (h ^ np.uint64(buffer[j])) * _FNV_PRIME
-        if ends[i] > start:
-            keys[i] = mix(h, np.uint64(ends[i] - start))
-        start = ends[i]
     return keys

@@ -18,14 +18,14 @@ from simulation.identifiers import ACCOUNT
 DUPLICATE_SHARE = 0.003
 _FASTEST_S, _SLOWEST_S = 30, 330
 _FILE_S = 3600
-_EDGE_S = 480  # duplicates come from the end of a file, so that the second copy lands in the next
+_EDGE_S = 270  # duplicates come from the end of a file, so that the second copy lands in the next
 
 Delivery = tuple[int, Record]
 FileKey = tuple[str, int]  # region, Unix seconds at which the file closes
 
 
 def deliveries(records: Sequence[Record], rng: np.random.Generator) -> list[Delivery]:
-    """Records with the second each is delivered, in that order: 30 to 330 s late, 0.3 % once more up to 10 minutes later."""
+    """Records with the second each is delivered, in that order: 30 to 330 s late, 0.3 % a second time, within 10 minutes."""
     delays = rng.integers(_FASTEST_S, _SLOWEST_S, len(records))
     made = [(_seconds(record) + int(delay), record) for record, delay in zip(records, delays, strict=True)]
     again = rng.random(len(made)) < DUPLICATE_SHARE * _FILE_S / _EDGE_S

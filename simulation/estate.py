@@ -10,7 +10,8 @@ import numpy as np
 
 from simulation import changes, workloads
 from simulation.cloudtrail import Call, Record, record
-from simulation.identities import Identity, cast
+from simulation.growth import cast
+from simulation.identities import Identity
 
 START = "2026-03-02"
 

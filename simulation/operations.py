@@ -12,14 +12,53 @@ from simulation.identifiers import ACCOUNT
 Fields = dict[str, Any]
 
 _READ_VERBS = (
-    "Get", "List", "Describe", "Head", "Lookup", "Search", "Query", "Scan", "BatchGet", "BatchCheck", "Assume", "Decrypt", "GenerateDataKey",
-    "Receive", "InvokeModel", "Converse", "Simulate", "Check", "Select", "View", "Filter", "Test", "Preview", "Validate",
-)  # fmt: skip
-_DATA_EVENTS = frozenset({
-    "s3:GetObject", "s3:PutObject", "s3:HeadObject", "s3:ListObjects", "s3:DeleteObject", "s3:CopyObject", "dynamodb:GetItem", "dynamodb:PutItem",
-    "dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:BatchGetItem", "dynamodb:Scan", "dynamodb:BatchWriteItem", "lambda:Invoke", "sqs:SendMessage",
-    "sqs:ReceiveMessage", "sqs:DeleteMessage", "sns:Publish",
-})  # fmt: skip
+    "Get",
+    "List",
+    "Describe",
+    "Head",
+    "Lookup",
+    "Search",
+    "Query",
+    "Scan",
+    "BatchGet",
+    "BatchCheck",
+    "Assume",
+    "Decrypt",
+    "GenerateDataKey",
+    "Receive",
+    "InvokeModel",
+    "Converse",
+    "Simulate",
+    "Check",
+    "Select",
+    "View",
+    "Filter",
+    "Test",
+    "Preview",
+    "Validate",
+)
+_DATA_EVENTS = frozenset(
+    {
+        "s3:GetObject",
+        "s3:PutObject",
+        "s3:HeadObject",
+        "s3:ListObjects",
+        "s3:DeleteObject",
+        "s3:CopyObject",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "dynamodb:BatchGetItem",
+        "dynamodb:Scan",
+        "dynamodb:BatchWriteItem",
+        "lambda:Invoke",
+        "sqs:SendMessage",
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sns:Publish",
+    }
+)
 _QUERY_SERVICES = frozenset(
     {
         "iam",
@@ -55,27 +94,67 @@ _EVENT_VERSIONS = {
 # A value may hold {resource}, its part before the first slash {head}, the part after it {tail}, {region} and {account}.
 _REQUESTS: dict[str, Fields | None] = {
     "s3:GetObject": {"bucketName": "{head}", "Host": "{head}.s3.{region}.amazonaws.com", "key": "{tail}"},
-    "s3:PutObject": {"bucketName": "{head}", "Host": "{head}.s3.{region}.amazonaws.com", "key": "{tail}", "x-amz-server-side-encryption": "aws:kms"},
+    "s3:PutObject": {
+        "bucketName": "{head}",
+        "Host": "{head}.s3.{region}.amazonaws.com",
+        "key": "{tail}",
+        "x-amz-server-side-encryption": "aws:kms",
+    },
     "s3:HeadObject": {"bucketName": "{head}", "Host": "{head}.s3.{region}.amazonaws.com", "key": "{tail}"},
     "s3:DeleteObject": {"bucketName": "{head}", "Host": "{head}.s3.{region}.amazonaws.com", "key": "{tail}"},
-    "s3:ListObjects": {"list-type": "2", "bucketName": "{head}", "encoding-type": "url", "prefix": "", "Host": "{head}.s3.{region}.amazonaws.com"},
+    "s3:ListObjects": {
+        "list-type": "2",
+        "bucketName": "{head}",
+        "encoding-type": "url",
+        "prefix": "",
+        "Host": "{head}.s3.{region}.amazonaws.com",
+    },
     "s3:ListBuckets": {"Host": "s3.amazonaws.com"},
-    "dynamodb:GetItem": {"tableName": "{resource}", "key": {"pk": "HIDDEN_DUE_TO_SECURITY_REASONS"}, "consistentRead": False},
-    "dynamodb:PutItem": {"tableName": "{resource}", "key": {"pk": "HIDDEN_DUE_TO_SECURITY_REASONS"}, "items": ["pk", "sk"]},
-    "dynamodb:UpdateItem": {"tableName": "{resource}", "key": {"pk": "HIDDEN_DUE_TO_SECURITY_REASONS"}, "returnValues": "ALL_NEW"},
-    "dynamodb:Query": {"tableName": "{resource}", "keyConditionExpression": "#pk = :pk", "limit": 50, "scanIndexForward": False},
+    "dynamodb:GetItem": {
+        "tableName": "{resource}",
+        "key": {"pk": "HIDDEN_DUE_TO_SECURITY_REASONS"},
+        "consistentRead": False,
+    },
+    "dynamodb:PutItem": {
+        "tableName": "{resource}",
+        "key": {"pk": "HIDDEN_DUE_TO_SECURITY_REASONS"},
+        "items": ["pk", "sk"],
+    },
+    "dynamodb:UpdateItem": {
+        "tableName": "{resource}",
+        "key": {"pk": "HIDDEN_DUE_TO_SECURITY_REASONS"},
+        "returnValues": "ALL_NEW",
+    },
+    "dynamodb:Query": {
+        "tableName": "{resource}",
+        "keyConditionExpression": "#pk = :pk",
+        "limit": 50,
+        "scanIndexForward": False,
+    },
     "dynamodb:ListTables": {"limit": 100},
-    "sqs:ReceiveMessage": {"queueUrl": "{resource}", "maxNumberOfMessages": 10, "waitTimeSeconds": 20, "attributeNames": ["All"]},
+    "sqs:ReceiveMessage": {
+        "queueUrl": "{resource}",
+        "maxNumberOfMessages": 10,
+        "waitTimeSeconds": 20,
+        "attributeNames": ["All"],
+    },
     "sqs:SendMessage": {"queueUrl": "{resource}", "messageBody": "HIDDEN_DUE_TO_SECURITY_REASONS", "delaySeconds": 0},
     "sqs:DeleteMessage": {"queueUrl": "{resource}", "receiptHandle": "HIDDEN_DUE_TO_SECURITY_REASONS"},
-    "sns:Publish": {"topicArn": "arn:aws:sns:{region}:{account}:{resource}", "message": "HIDDEN_DUE_TO_SECURITY_REASONS"},
+    "sns:Publish": {
+        "topicArn": "arn:aws:sns:{region}:{account}:{resource}",
+        "message": "HIDDEN_DUE_TO_SECURITY_REASONS",
+    },
     "secretsmanager:GetSecretValue": {"secretId": "{resource}"},
     "secretsmanager:DescribeSecret": {"secretId": "{resource}"},
     "secretsmanager:BatchGetSecretValue": {"filters": [{"key": "all", "values": ["{resource}"]}]},
     "ssm:GetParameter": {"name": "{resource}", "withDecryption": True},
     "ssm:GetParameters": {"names": ["{resource}"], "withDecryption": True},
     "ssm:GetParametersByPath": {"path": "{resource}", "recursive": True, "withDecryption": True},
-    "kms:Decrypt": {"encryptionContext": {"service": "{resource}"}, "keyId": "{key_arn}", "encryptionAlgorithm": "SYMMETRIC_DEFAULT"},
+    "kms:Decrypt": {
+        "encryptionContext": {"service": "{resource}"},
+        "keyId": "{key_arn}",
+        "encryptionAlgorithm": "SYMMETRIC_DEFAULT",
+    },
     "kms:GenerateDataKey": {"encryptionContext": {"service": "{resource}"}, "keyId": "{key_arn}", "keySpec": "AES_256"},
     "bedrock:InvokeModel": {"modelId": "{resource}"},
     "bedrock:InvokeModelWithResponseStream": {"modelId": "{resource}"},
@@ -87,7 +166,11 @@ _REQUESTS: dict[str, Fields | None] = {
     "iam:CreateLoginProfile": {"userName": "{resource}", "passwordResetRequired": False},
     "iam:AttachUserPolicy": {"userName": "{resource}", "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"},
     "iam:AttachRolePolicy": {"roleName": "{resource}", "policyArn": "arn:aws:iam::{account}:policy/{resource}"},
-    "iam:CreatePolicyVersion": {"policyArn": "arn:aws:iam::{account}:policy/{resource}", "setAsDefault": True, "policyDocument": "{policy}"},
+    "iam:CreatePolicyVersion": {
+        "policyArn": "arn:aws:iam::{account}:policy/{resource}",
+        "setAsDefault": True,
+        "policyDocument": "{policy}",
+    },
     "iam:PutUserPolicy": {"userName": "{resource}", "policyName": "inline", "policyDocument": "{policy}"},
     "iam:PutRolePolicy": {"roleName": "{resource}", "policyName": "inline", "policyDocument": "{policy}"},
     "iam:CreateRole": {"roleName": "{resource}", "assumeRolePolicyDocument": "{policy}"},
@@ -101,14 +184,28 @@ _REQUESTS: dict[str, Fields | None] = {
     "ec2:DescribeVolumes": {"volumeSet": {}, "filterSet": {}},
     "ec2:DescribeSecurityGroups": {"securityGroupSet": {}, "securityGroupIdSet": {}, "filterSet": {}},
     "monitoring:PutMetricData": {"namespace": "{resource}"},
-    "monitoring:GetMetricData": {"startTime": "PT1H", "metricDataQueries": [{"id": "m1", "metricStat": {"stat": "Average", "period": 60}}]},
+    "monitoring:GetMetricData": {
+        "startTime": "PT1H",
+        "metricDataQueries": [{"id": "m1", "metricStat": {"stat": "Average", "period": 60}}],
+    },
     "logs:CreateLogStream": {"logGroupName": "{resource}", "logStreamName": "main"},
-    "ce:GetCostAndUsage": {"granularity": "DAILY", "metrics": ["UnblendedCost"], "groupBy": [{"type": "DIMENSION", "key": "SERVICE"}]},
-    "lambda:Invoke": {"functionName": "arn:aws:lambda:{region}:{account}:function:{resource}", "invocationType": "RequestResponse"},
+    "ce:GetCostAndUsage": {
+        "granularity": "DAILY",
+        "metrics": ["UnblendedCost"],
+        "groupBy": [{"type": "DIMENSION", "key": "SERVICE"}],
+    },
+    "lambda:Invoke": {
+        "functionName": "arn:aws:lambda:{region}:{account}:function:{resource}",
+        "invocationType": "RequestResponse",
+    },
     "lambda:UpdateFunctionCode20150331v2": {"functionName": "{resource}", "publish": True, "dryRun": False},
     "ecs:UpdateService": {"cluster": "shop", "service": "{resource}", "forceNewDeployment": True, "desiredCount": 3},
-    "ecr:BatchGetImage": {"registryId": "{account}", "repositoryName": "{resource}", "imageIds": [{"imageTag": "main"}]},
-}  # fmt: skip
+    "ecr:BatchGetImage": {
+        "registryId": "{account}",
+        "repositoryName": "{resource}",
+        "imageIds": [{"imageTag": "main"}],
+    },
+}
 _RESPONSES: dict[str, Fields] = {
     "iam:CreateUser": {
         "user": {"path": "/", "userName": "{resource}", "arn": "arn:aws:iam::{account}:user/{resource}"}
@@ -159,11 +256,22 @@ def request(operation: str, resource: str, region: str) -> Fields | None:
     """The `requestParameters` of the call, None where the API takes none."""
     if operation in _REQUESTS:
         template = _REQUESTS[operation]
-    elif is_read_only(operation):
-        template = {"maxResults": 100}
     else:
-        template = {"name": "{resource}", "tags": [{"key": "team", "value": "shop"}]}
-    return None if template is None else _filled(template, _values(resource, region))
+        template = _usual_request(operation)
+    return None if template is None else _with_values(template, resource, region)
+
+
+def _usual_request(operation: str) -> Fields:
+    service, _, name = operation.partition(":")
+    if service == "s3":
+        return {"bucketName": "{head}", "Host": "{head}.s3.{region}.amazonaws.com"}
+    if service == "iam" and any(noun in name for noun in ("Role", "User", "AccessKey")):
+        return {"roleName" if "Role" in name else "userName": "{resource}"}
+    if service == "lambda" and not name.startswith("List"):
+        return {"functionName": "{resource}"}
+    if is_read_only(operation):
+        return {"filterSet": {}, "maxResults": 100} if service == "ec2" else {"maxResults": 100}
+    return {"name": "{resource}", "tags": [{"key": "team", "value": "shop"}]}
 
 
 def response(operation: str, resource: str, region: str) -> Fields | None:
@@ -171,7 +279,7 @@ def response(operation: str, resource: str, region: str) -> Fields | None:
     if is_read_only(operation):
         return None
     template: Fields = _RESPONSES.get(operation, {"requestId": "HIDDEN_DUE_TO_SECURITY_REASONS", "_return": True})
-    return _filled(template, _values(resource, region))
+    return _with_values(template, resource, region)
 
 
 def error_code(service: str, failure: str) -> str:
@@ -190,6 +298,11 @@ _ERROR_CODES = {
         "json": "ResourceNotFoundException",
     },
 }
+
+
+def _with_values(template: Fields, resource: str, region: str) -> Fields:
+    values = _values(resource, region)
+    return {name: _filled(part, values) for name, part in template.items()}
 
 
 def _values(resource: str, region: str) -> dict[str, str]:

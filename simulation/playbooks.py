@@ -129,10 +129,26 @@ def delegated_fan_out(rng: np.random.Generator) -> list[Step]:
 
 def credential_testing(rng: np.random.Generator) -> list[Step]:
     """What does this key open? One call each over many services, most of them denied."""
-    asked = ("ec2:DescribeInstances", "s3:ListBuckets", "iam:ListUsers", "lambda:ListFunctions20150331", "rds:DescribeDBInstances",
-             "secretsmanager:ListSecrets", "ssm:DescribeParameters", "dynamodb:ListTables", "kms:ListKeys", "sns:ListTopics", "sqs:ListQueues",
-             "bedrock:ListFoundationModels", "email:GetSendQuota", "organizations:DescribeOrganization", "cloudtrail:DescribeTrails",
-             "servicequotas:ListServiceQuotas", "ecs:ListClusters", "eks:ListClusters")  # fmt: skip
+    asked = (
+        "ec2:DescribeInstances",
+        "s3:ListBuckets",
+        "iam:ListUsers",
+        "lambda:ListFunctions20150331",
+        "rds:DescribeDBInstances",
+        "secretsmanager:ListSecrets",
+        "ssm:DescribeParameters",
+        "dynamodb:ListTables",
+        "kms:ListKeys",
+        "sns:ListTopics",
+        "sqs:ListQueues",
+        "bedrock:ListFoundationModels",
+        "email:GetSendQuota",
+        "organizations:DescribeOrganization",
+        "cloudtrail:DescribeTrails",
+        "servicequotas:ListServiceQuotas",
+        "ecs:ListClusters",
+        "eks:ListClusters",
+    )
     return [
         Step("sts:GetCallerIdentity"),
         *(Step(op, failure="denied" if rng.random() < 0.8 else "") for op in _shuffled(rng, asked)),
@@ -146,8 +162,12 @@ def privilege_escalation(rng: np.random.Generator) -> list[Step]:
         Step("iam:ListAttachedUserPolicies", failure=_maybe_denied(rng, 0.4)),
         Step("iam:GetPolicyVersion"),
     ]
-    ways = [Step("iam:PutUserPolicy", "svc-account", "denied"), Step("iam:AttachUserPolicy", "svc-account", "denied"),
-            Step("iam:UpdateAssumeRolePolicy", "platform-admin", "denied"), Step("iam:AttachRolePolicy", "platform-admin", "denied")]  # fmt: skip
+    ways = [
+        Step("iam:PutUserPolicy", "svc-account", "denied"),
+        Step("iam:AttachUserPolicy", "svc-account", "denied"),
+        Step("iam:UpdateAssumeRolePolicy", "platform-admin", "denied"),
+        Step("iam:AttachRolePolicy", "platform-admin", "denied"),
+    ]
     tried = [ways[number] for number in rng.permutation(len(ways))[: int(rng.integers(2, 5))]]
     won = [
         Step("iam:ListPolicies"),
@@ -208,10 +228,24 @@ def secrets_sweep(rng: np.random.Generator) -> list[Step]:
 
 def recon(rng: np.random.Generator) -> list[Step]:
     """A map of the account: identities, networks, guards, data."""
-    asked = ("iam:GetAccountSummary", "iam:ListUsers", "iam:ListRoles", "iam:ListPolicies", "iam:GetAccountAuthorizationDetails", "ec2:DescribeInstances",
-             "ec2:DescribeSecurityGroups", "ec2:DescribeRegions", "s3:ListBuckets", "lambda:ListFunctions20150331", "cloudtrail:DescribeTrails",
-             "guardduty:ListDetectors", "organizations:ListAccounts", "rds:DescribeDBInstances", "secretsmanager:ListSecrets",
-             "ec2:DescribeInstanceAttribute")  # fmt: skip
+    asked = (
+        "iam:GetAccountSummary",
+        "iam:ListUsers",
+        "iam:ListRoles",
+        "iam:ListPolicies",
+        "iam:GetAccountAuthorizationDetails",
+        "ec2:DescribeInstances",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeRegions",
+        "s3:ListBuckets",
+        "lambda:ListFunctions20150331",
+        "cloudtrail:DescribeTrails",
+        "guardduty:ListDetectors",
+        "organizations:ListAccounts",
+        "rds:DescribeDBInstances",
+        "secretsmanager:ListSecrets",
+        "ec2:DescribeInstanceAttribute",
+    )
     return [Step("sts:GetCallerIdentity"), *(Step(op, failure=_maybe_denied(rng, 0.4)) for op in _shuffled(rng, asked))]
 
 

@@ -1,7 +1,8 @@
 """A benchmark stream: CloudTrail records by the million, one JSON line each, with the locality real sessions have.
 
 Records come from the same record maker as the estate's, cut into templates once; an event is then a join of byte pieces.
-Cost: about 3 µs and 1.2 KB an event. About `ACTIVE_SESSIONS` sessions are under way at a time; each ends before its credential starts another.
+Cost: about 3 µs and 1.2 KB an event.
+About `ACTIVE_SESSIONS` sessions are under way at a time, `EVENTS_PER_SESSION` events each unless there are more credentials than that leaves room for.
 """
 
 import json
@@ -26,7 +27,7 @@ _AGENT = (
     "Boto3/1.34.131 md/Botocore#1.34.131 ua/2.0 os/linux#5.10.220 md/arch#x86_64 lang/python#3.12.4 md/pyimpl#CPython"
 )
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-_MARKS = ("~identity~", "~source~", "~time~", "~resource~", "~event~", "~request~")
+_MARKS = ("~identity~", "~source~", "~time~", "~resource~", "~event~", "~request~", "~arn~")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class _Active:
     identity: bytes
     source: bytes
     resource: bytes
+    arn: bytes
     templates: tuple[_Template, ...]
     failing: _Template
     left: int
@@ -82,7 +84,15 @@ def _records(events: int, credentials: int, rng: np.random.Generator) -> Iterato
 
 
 def _line(template: _Template, session: _Active, at_s: int, ids: str) -> bytes:
-    changing = (session.identity, session.source, _stamp(at_s), session.resource, _uuid(ids[:32]), _uuid(ids[32:]))
+    changing = (
+        session.identity,
+        session.source,
+        _stamp(at_s),
+        session.resource,
+        _uuid(ids[:32]),
+        _uuid(ids[32:]),
+        session.arn,
+    )
     parts = [template.pieces[0]]
     for mark, piece in zip(template.marks, template.pieces[1:], strict=True):
         parts += (changing[mark], piece)
@@ -118,11 +128,11 @@ def _started(credential: int, left: int, themes: list[tuple[_Template, ...]]) ->
     *templates, failing = themes[principal % len(themes)]
     source = f"10.{principal >> 16 & 255}.{principal >> 8 & 255}.{principal & 255}".encode()
     return _Active(
-        _identity(principal, credential), source, f"shop-{principal}/part".encode(), tuple(templates), failing, left
+        _identity(principal, credential), source, f"shop-{principal}".encode(), tuple(templates), failing, left
     )
 
 
-def _identity(principal: int, credential: int) -> bytes:
+def _identity(principal: int, credential: int, arn: str) -> bytes:
     role, name, key_id = f"service-{principal}", f"task-{credential}", _key(credential)
     role_id = principal_id("AROA", role)
     issuer = {
@@ -136,7 +146,7 @@ def _identity(principal: int, credential: int) -> bytes:
     identity = {
         "type": "AssumedRole",
         "principalId": f"{role_id}:{name}",
-        "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{name}",
+        "arn": arn,
         "accountId": ACCOUNT,
         "accessKeyId": key_id,
         "sessionContext": {"sessionIssuer": issuer, "attributes": attributes},
@@ -162,8 +172,9 @@ def _themes() -> list[tuple[_Template, ...]]:
 
 
 def _template(operation: str, failure: str, rng: np.random.Generator) -> _Template:
-    session = Session("", {"mark": "identity"}, "~source~", _AGENT)
-    body = record(Call(_START_S, session, operation, "~resource~", failure), rng)
+    resource = repertoire.MODELS[0] if operation.startswith("bedrock:") else "~resource~"
+    session = Session("", {"arn": "~arn~"}, "~source~", _AGENT)
+    body = record(Call(_START_S, session, operation, resource, failure), rng)
     body |= {"userIdentity": "~identity~", "eventTime": "~time~", "eventID": "~event~", "requestID": "~request~"}
     text = json.dumps(body, separators=(",", ":")).replace('"~identity~"', "~identity~") + "\n"
     return _cut(text)

@@ -217,10 +217,21 @@ def _break_glass(shift: Shift) -> list[Call]:
 
 
 _BEHAVIOURS: dict[str, Callable[[Shift], list[Call]]] = {
-    "service": _service, "batch": _batch, "batch_user": _batch_user, "user": _user, "shared_user": _shared_user, "linked": _linked,
-    "kubernetes": _kubernetes, "ci": _ci, "terraform": _terraform, "scanner": _scanner, "vendor": _vendor, "console": _console,
-    "command_line": _command_line, "break_glass": _break_glass,
-}  # fmt: skip
+    "service": _service,
+    "batch": _batch,
+    "batch_user": _batch_user,
+    "user": _user,
+    "shared_user": _shared_user,
+    "linked": _linked,
+    "kubernetes": _kubernetes,
+    "ci": _ci,
+    "terraform": _terraform,
+    "scanner": _scanner,
+    "vendor": _vendor,
+    "console": _console,
+    "command_line": _command_line,
+    "break_glass": _break_glass,
+}
 
 
 def _period(shift: Shift, at_s: int) -> int:

@@ -16,6 +16,8 @@ from detector.event import Provider
 from detector.identity.context import ContextFeeds, read_names
 from detector.identity.rules import IdentityRules, read_rules
 from detector.sources.cloudtrail import CloudTrailParser
+from detector.sources.keycloak import KeycloakParser
+from detector.sources.okta import OktaParser
 from detector.sources.timestamps import FOREVER_NS
 from streams.merge import Merge, Parse
 from streams.reading import LogFile, expand
@@ -88,6 +90,8 @@ class Replay:
         limit = min(FOREVER_NS, time.time_ns() + CLOCK_SKEW_NS) if not_after_ns is None else not_after_ns
         self.parsers: dict[Provider, Parse] = {
             Provider.AWS: CloudTrailParser(vocabulary, rules, feeds, limit).parse,
+            Provider.OKTA: OktaParser(vocabulary, rules, feeds, limit).parse,
+            Provider.KEYCLOAK: KeycloakParser(vocabulary, rules, feeds, limit).parse,
         }
         self.rejected: list[Rejection] = []
         self.rejected_count = 0

@@ -2,12 +2,14 @@
 
 import ipaddress
 import re
+from functools import lru_cache
 
 _VERSION = re.compile(r"[/ ]?v?\d[\w.+\-]*")
 _SPACES = re.compile(r"\s+")
 _MASKED_OCTET = re.compile(r"^0+(?=\d)")
 
 
+@lru_cache(maxsize=1 << 16)
 def agent_name(user_agent: str) -> str:
     """The client program, versions taken off, so that an upgrade is not a new hand.
 

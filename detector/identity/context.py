@@ -38,6 +38,10 @@ class ContextFeeds(msgspec.Struct, frozen=True):
         marks |= Mark.RETIRED if names & self.retired else 0
         return marks | (Mark.OUT_OF_BOUNDS if self._is_out_of_bounds(principal, address) else 0)
 
+    def is_bound(self, principal: str) -> bool:
+        """Whether a principal is declared bound to networks."""
+        return any(fnmatchcase(principal, b.principal) for b in self.bindings)
+
     def _is_out_of_bounds(self, principal: str, address: str) -> bool:
         declared = [b for b in self.bindings if fnmatchcase(principal, b.principal)]
         if not declared:

@@ -208,7 +208,7 @@ class CloudTrailParser:
         self.array_decoder = msgspec.json.Decoder(list[Record])
         self.identity_decoder = msgspec.json.Decoder(UserIdentity | None)
         self.times = TimeColumn(not_after_ns)
-        self.actors = Memo([("credential", "u8"), ("principal", "u8"), ("agent", "u8"), ("group", "u2"), ("path", "u1"), ("marks", "u2")])
+        self.actors = Memo([("credential", "u8"), ("principal", "u8"), ("agent", "u8"), ("group", "u2"), ("path", "u1"), ("marks", "u2"), ("by_address", "?")])
         self.operations = Memo([("operation", "u2"), ("operation_key", "u8"), ("special", "?")])
         self.sources = Memo([("source", "u8"), ("network", "u8")])
         self.outcome_memo: dict[str | None, int] = {None: 0}
@@ -240,8 +240,8 @@ class CloudTrailParser:
         self._fill_operations(rows, records)
         who = self._fill_actors(rows, records, origin)
         self._fill_sources(rows, records)
-        parameters = [bytes(r.requestParameters) for r in records]
-        rows["resource"] = resource_keys(np.frombuffer(b"".join(parameters), np.uint8), np.cumsum([len(p) for p in parameters]))
+        parameters = b"\x00".join([r.requestParameters for r in records])
+        rows["resource"] = resource_keys(np.frombuffer(parameters, np.uint8), len(records))
         return CloudTrailBatch(records, rows, who, self.actors.objects)
 
     def _fill_operations(self, rows: np.ndarray, records: list[Record]) -> None:
@@ -289,26 +289,26 @@ class CloudTrailParser:
     def _fill_actors(self, rows: np.ndarray, records: list[Record], origin: str) -> list[int]:
         self.actors.make_room()
         get, resolve = self.actors.numbers.get, self._resolve
-        if self.feeds.bindings or self.rules.shared:
-            who = [get(key := (*_hand(r), r.sourceIPAddress)) or resolve(key, r, origin) for r in records]
-        else:
-            who = [get(key := _hand(r)) or resolve(key, r, origin) for r in records]
+        who = [
+            get((bytes(r.userIdentity), r.userAgent, r.eventType, r.sessionCredentialFromConsole, r.recipientAccountId)) or resolve(r, origin)
+            for r in records
+        ]
+        for i in np.flatnonzero(self.actors.rows_of(who)["by_address"]).tolist():
+            who[i] = self._resolve_at_address(records[i], origin)
         resolved = self.actors.rows_of(who)
-        for name in self.actors.dtype.names or ():
+        for name in ("credential", "principal", "agent", "group", "path", "marks"):
             rows[name] = resolved[name]
         return who
 
-    def _resolve(self, key: tuple[Any, ...], record: Record, origin: str) -> int:
+    def _resolve(self, record: Record, origin: str) -> int:
         actor = self.actor(record, origin)
-        values = (
-            actor.credential_key,
-            actor.principal_key,
-            text_key(actor.agent),
-            group_number(Provider.AWS, actor.path, actor.family),
-            int(actor.path),
-            actor.marks,
-        )
-        return self.actors.add(None if key[0] == b"null" else key, values, actor)
+        by_address = self.rules.is_shared(actor.principal) or self.feeds.is_bound(actor.principal)
+        return self.actors.add(None if bytes(record.userIdentity) == b"null" else _hand(record), _row(actor, by_address), actor)
+
+    def _resolve_at_address(self, record: Record, origin: str) -> int:
+        """Who, for an identity the address tells more about: a consumer of a shared account, a token bound to networks."""
+        key = (*_hand(record), record.sourceIPAddress)
+        return self.actors.numbers.get(key) or self.actors.add(key, _row(actor := self.actor(record, origin), False), actor)
 
     def actor(self, record: Record, origin: str = "") -> Actor:
         """Who made this call."""
@@ -340,12 +340,14 @@ def _hand(r: Record) -> tuple[Any, ...]:
     return (bytes(r.userIdentity), r.userAgent, r.eventType, r.sessionCredentialFromConsole, r.recipientAccountId)
 
 
+def _row(actor: Actor, by_address: bool) -> tuple[Any, ...]:
+    group = group_number(Provider.AWS, actor.path, actor.family)
+    return (actor.credential_key, actor.principal_key, text_key(actor.agent), group, int(actor.path), actor.marks, by_address)
+
+
 def _text_column(texts: list[str]) -> np.ndarray:
-    joined = "".join(texts)
-    data = np.frombuffer(joined.encode("utf-8", "surrogatepass"), np.uint8)
-    if len(data) == len(joined):
-        return span_keys(data, np.cumsum([len(t) for t in texts]))
-    return np.array([text_key(t) for t in texts], np.uint64)
+    joined = "\x00".join(texts).encode("utf-8", "surrogatepass")
+    return span_keys(np.frombuffer(joined, np.uint8), len(texts))
 
 
 def _default_path(who: UserIdentity, record: Record, recipient: str) -> Path:
