@@ -4,6 +4,7 @@ A ``Batch`` is what a parser makes of a run of records: rows for the engine, and
 will read about. Dense operation numbers point into ``Vocabulary``, which holds what the attacker language says of each.
 """
 
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -43,6 +44,7 @@ GROUPS = len(Provider) * len(Path) * len(FAMILIES)
 """Peer groups: provider × identity path × client family. Provider p's everybody is group ``GROUPS + p``."""
 
 
+@cache
 def group_number(provider: Provider, path: Path, family: str) -> int:
     """Dense number of a peer group."""
     return (int(provider) * len(Path) + int(path)) * len(FAMILIES) + FAMILIES.index(family)

@@ -11,8 +11,8 @@ import numpy as np
 from detector.columns import ROW, Batch
 
 
-HELPING = 32_768
-MOST_PENDING = 131_072
+HELPING = 16_384
+MOST_PENDING = 65_536
 NOTHING = np.zeros(0, ROW)
 
 
@@ -40,8 +40,9 @@ class Reorder:
         Call ``forget`` once they are processed. Past ``MOST_PENDING`` the older half goes whatever the watermark says: memory is bounded by rows, not by how
         much happens in a lateness window.
         """
-        held = len(self.pending) + sum(map(len, self.waiting))
-        if held < HELPING and math.isfinite(watermark_s):
+        fresh = sum(map(len, self.waiting))
+        held = len(self.pending) + fresh
+        if fresh < max(HELPING, len(self.pending) // 2) and math.isfinite(watermark_s):
             return NOTHING
         rows = np.concatenate([self.pending, *self.waiting])
         self.waiting = []

@@ -20,7 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _demo(chosen: argparse.Namespace) -> str:
     written = demo.write(chosen.out, chosen.seed)
-    return f"{chosen.out}: {written['baseline']} baseline records, {written['live']} live records, {written['attacks']} attacks"
+    counts = ", ".join(f"{count} {part}" for part, count in written.items())
+    return f"{chosen.out}: {counts}"
 
 
 def _stream(chosen: argparse.Namespace) -> str:

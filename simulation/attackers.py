@@ -1,7 +1,8 @@
 """Attacks: a playbook carried out with a victim's credential, from some hand and at some pace, with the truth about it.
 
-Binding says how much of the victim's surroundings the attacker has: `plain` own network and agent, `bind` the victim's source and agent
-(working from the stolen runtime), `camo` as bind and about 55 % of all calls taken from the victim's own repertoire.
+Binding says how much of the victim's surroundings the attacker has: `plain` own network and agent, `bind` the victim's
+source and agent (working from the stolen runtime), `camo` as bind and about 55 % of all calls taken from the victim's
+own repertoire.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,10 @@ _AGENTS = (
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One attack: its calls in order and what is true of it. `credential` is the key it began with, `principal` whose key that was."""
+    """One attack: its calls in order, and what is true of it.
+
+    `credential` is the key id it began with, `principal` the ARN of the role or user whose key that was.
+    """
 
     name: str
     family: str
@@ -61,8 +65,9 @@ def launch(
     pace: str = "agent",
     name: str = "",
 ) -> Attack:
-    """The family's playbook run from `at_s` with the credential the victim held then; `victim` are the victim's calls so far.
+    """The family's playbook run from `at_s` (Unix seconds) with the credential the victim held then.
 
+    `victim` are the victim's calls in time order; `pace` names the least and most seconds between calls in `PACES_S`.
     ValueError for an unknown family, binding or pace, or a victim that has used no credential before `at_s`.
     """
     _check(family, binding, pace)

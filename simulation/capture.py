@@ -1,6 +1,7 @@
 """Captured log files as a trail delivers them: late, slightly out of order, now and then twice.
 
-Names and the `Records` wrapper: CloudTrail User Guide, "Finding your CloudTrail log files" and "CloudTrail log file examples".
+Names and the `Records` wrapper: CloudTrail User Guide, "Finding your CloudTrail log files" and "CloudTrail log file
+examples".
 """
 
 import gzip
@@ -25,9 +26,9 @@ FileKey = tuple[str, int]  # region, Unix seconds at which the file closes
 
 
 def deliveries(records: Sequence[Record], rng: np.random.Generator) -> list[Delivery]:
-    """Records with the second each is delivered, in that order: 30 to 330 s late, 0.3 % a second time, within 10 minutes."""
+    """Records with the second each is delivered, in that order: 30 to 330 s late, 0.3 % twice within 10 minutes."""
     delays = rng.integers(_FASTEST_S, _SLOWEST_S, len(records))
-    made = [(_seconds(record) + int(delay), record) for record, delay in zip(records, delays, strict=True)]
+    made = [(seconds(record) + int(delay), record) for record, delay in zip(records, delays, strict=True)]
     again = rng.random(len(made)) < DUPLICATE_SHARE * _FILE_S / _EDGE_S
     made += [
         (at_s + _EDGE_S, record)
@@ -46,7 +47,18 @@ def write(folder: Path, delivered: Iterable[Delivery], rng: np.random.Generator)
 def read(folder: Path) -> Iterator[Record]:
     """Every record of the folder's files, in file order."""
     for path in sorted(folder.glob("*.json.gz")):
-        yield from json.loads(gzip.decompress(path.read_bytes()))["Records"]
+        yield from read_file(path)
+
+
+def read_file(path: Path) -> list[Record]:
+    """The records of one log file."""
+    records: list[Record] = json.loads(gzip.decompress(path.read_bytes()))["Records"]
+    return records
+
+
+def seconds(record: Record) -> int:
+    """When the record's event happened, in Unix seconds."""
+    return int(datetime.fromisoformat(record["eventTime"]).timestamp())
 
 
 def _by_file(delivered: Iterable[Delivery]) -> dict[FileKey, list[Record]]:
@@ -63,7 +75,3 @@ def _written(folder: Path, key: FileKey, records: list[Record], rng: np.random.G
     body = json.dumps({"Records": records}, separators=(",", ":")).encode()
     path.write_bytes(gzip.compress(body, compresslevel=9, mtime=0))
     return path
-
-
-def _seconds(record: Record) -> int:
-    return int(datetime.fromisoformat(record["eventTime"]).timestamp())

@@ -1,4 +1,4 @@
-"""The hard benign days: roll-outs, broken policies, SDK upgrades, network moves and throttling, applied to a shift and its calls."""
+"""The hard benign days: roll-outs, broken policies, SDK upgrades, network moves and throttling."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ def as_of(identity: Identity, day: int) -> Identity:
 
 
 def disturbed(calls: list[Call], identity: Identity, day: int, start_s: int, rng: np.random.Generator) -> list[Call]:
-    """The day's calls with that day's passing trouble in them: denials by a broken policy, throttling, each with retries."""
+    """The day's calls with its passing trouble in them: denials by a broken policy, throttling, and the retries."""
     for change in identity.changes:
         if change.day == day and change.kind in ("policy", "throttle"):
             calls = _troubled(calls, identity, change, start_s, rng)

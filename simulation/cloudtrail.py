@@ -1,7 +1,7 @@
 """CloudTrail records from calls: one `Call` in, one provider-native record out.
 
-Shape and order of fields: AWS CloudTrail User Guide, "CloudTrail record contents for management, data, and network activity events";
-identities: "CloudTrail userIdentity element"; sign-in: "AWS Management Console sign-in events".
+Shape and order of fields: AWS CloudTrail User Guide, "CloudTrail record contents for management, data, and network
+activity events"; identities: "CloudTrail userIdentity element"; sign-in: "AWS Management Console sign-in events".
 """
 
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ class Session:
 class Call:
     """One API call. `at_s` is Unix seconds; `failure` is empty or denied, throttled, invalid, missing.
 
-    `request`, `response` and `region` stand in for what the operation and session would give; `extra` adds top-level fields.
+    `request`, `response` and `region` replace what operation and session would give; `extra` adds top-level fields.
     """
 
     at_s: int
@@ -116,7 +116,8 @@ def _message(call: Call, service: str, name: str) -> str:
         return _MESSAGES[call.failure]
     action = f"{_IAM_PREFIXES.get(service, service)}:{name}"
     where = f" on resource: {call.resource}" if call.resource else ""
-    return f"User: {call.session.arn} is not authorized to perform: {action}{where} because no identity-based policy allows the {action} action"
+    refused = f"User: {call.session.arn} is not authorized to perform: {action}{where}"
+    return f"{refused} because no identity-based policy allows the {action} action"
 
 
 def _response(call: Call, region: str) -> Record | None:

@@ -18,7 +18,10 @@ _HOUR_S = 3600
 
 
 def write(out: Path, seed: int) -> dict[str, int]:
-    """Files under `out` (baseline/, live/, truth.json) and how many records each part has; ValueError if `out` already holds log files."""
+    """How many records each part has, after writing baseline/, live/ and truth.json under `out`.
+
+    ValueError if `out` already holds log files: old and new ones must not mix.
+    """
     if any(out.glob("*/*.json.gz")):
         raise ValueError(f"{out} already holds log files: remove them first, or write somewhere else")
     estate = Estate(seed, days=LIVE_DAY)

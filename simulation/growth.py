@@ -1,6 +1,7 @@
 """How an estate of any size is cast: the twenty-five of the demonstration, then more of the same kinds.
 
-Base rates of change in a large estate (roll-outs, agent upgrades, network moves, births) are assumptions: see `_fate` and `_BIRTH_RATE`.
+Base rates of change in a large estate (roll-outs, agent upgrades, network moves, births) are assumptions: see `_fate`
+and `_BIRTH_RATE`.
 """
 
 from dataclasses import replace

@@ -1,6 +1,7 @@
 """Identifiers AWS would issue, drawn from a generator or derived from a name.
 
-Every access key and principal id ends in EXAMPLE, as in AWS's own documentation, so that no secret scanner takes one for real.
+Every access key and principal id ends in EXAMPLE, as in AWS's own documentation, so that no secret scanner takes one
+for real.
 Prefixes (AKIA, ASIA, AIDA, AROA): IAM User Guide, "IAM identifiers", section "Understanding unique ID prefixes".
 """
 

@@ -34,8 +34,8 @@ class Change:
 class Identity:
     """One member of the estate, of a `kind` that says how it behaves.
 
-    `path` is whose hand it is in: workload, human, delegated or emergency (truth, never recorded). `key_life_s` is how long a
-    session key lasts; `calls_per_day` counts calls, or for kinds that come in runs, runs.
+    `path` is whose hand it is in: workload, human, delegated or emergency (truth, never recorded). `key_life_s` is how
+    long a session key lasts; `calls_per_day` counts calls, or for kinds that come in runs, runs.
     """
 
     name: str

@@ -1,7 +1,8 @@
 """What each API operation looks like in a record: its request, its answer, its host and its error codes.
 
 Operations are written `service:Name`, where the service is the first label of CloudTrail's `eventSource`.
-Which calls are data events: CloudTrail User Guide, "Logging data events". Error codes: each service's API reference, "Common Errors".
+Which calls are data events: CloudTrail User Guide, "Logging data events". Error codes: each service's API reference,
+"Common Errors".
 """
 
 from functools import lru_cache
@@ -57,6 +58,8 @@ _DATA_EVENTS = frozenset(
         "sqs:ReceiveMessage",
         "sqs:DeleteMessage",
         "sns:Publish",
+        "monitoring:GetMetricData",
+        "monitoring:PutMetricData",
     }
 )
 _QUERY_SERVICES = frozenset(
@@ -175,7 +178,6 @@ _REQUESTS: dict[str, Fields | None] = {
     "iam:PutRolePolicy": {"roleName": "{resource}", "policyName": "inline", "policyDocument": "{policy}"},
     "iam:CreateRole": {"roleName": "{resource}", "assumeRolePolicyDocument": "{policy}"},
     "iam:UpdateAssumeRolePolicy": {"roleName": "{resource}", "policyDocument": "{policy}"},
-    "iam:PassRole": {"roleArn": "arn:aws:iam::{account}:role/{resource}"},
     "iam:ListUsers": None,
     "iam:ListRoles": None,
     "iam:GetAccountSummary": None,
@@ -254,10 +256,7 @@ def host(service: str, resource: str, region: str) -> str:
 
 def request(operation: str, resource: str, region: str) -> Fields | None:
     """The `requestParameters` of the call, None where the API takes none."""
-    if operation in _REQUESTS:
-        template = _REQUESTS[operation]
-    else:
-        template = _usual_request(operation)
+    template = _REQUESTS[operation] if operation in _REQUESTS else _usual_request(operation)
     return None if template is None else _with_values(template, resource, region)
 
 
@@ -283,7 +282,7 @@ def response(operation: str, resource: str, region: str) -> Fields | None:
 
 
 def error_code(service: str, failure: str) -> str:
-    """The code the service answers with: `failure` is denied, throttled, invalid or missing; KeyError for anything else."""
+    """The code the service answers with: `failure` is denied, throttled, invalid or missing, else KeyError."""
     family = "ec2" if service == "ec2" else "query" if service in _QUERY_SERVICES else "json"
     return _ERROR_CODES[failure][family]
 

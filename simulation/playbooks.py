@@ -1,7 +1,7 @@
 """What intruders do with a stolen credential: one function per family, giving the steps in order.
 
-Families follow public incident write-ups by technique (MITRE ATT&CK for Cloud: T1078.004, T1087.004, T1098, T1110, T1526, T1530, T1496, T1550.001,
-T1555.006, T1580); which probes fail and what is skipped is drawn from the generator.
+Families follow public techniques (MITRE ATT&CK for Cloud: T1078.004, T1087.004, T1098, T1110, T1496, T1526, T1530,
+T1550.001, T1555.006, T1580); which probes fail and what is skipped is drawn from the generator.
 """
 
 from collections.abc import Callable
@@ -74,7 +74,7 @@ def _inside_first_role(rng: np.random.Generator) -> list[Step]:
     tried = [
         *_read_secrets(rng, 3, 0.7),
         Step("lambda:ListFunctions20150331"),
-        Step("iam:PassRole", "platform-admin", "denied"),
+        Step("lambda:CreateFunction20150331", "shop-sync", "denied"),
     ]
     return [*looked, *tried, Step("sts:AssumeRole", "data-admin", assumes="data-admin")]
 
@@ -142,7 +142,7 @@ def credential_testing(rng: np.random.Generator) -> list[Step]:
         "sns:ListTopics",
         "sqs:ListQueues",
         "bedrock:ListFoundationModels",
-        "email:GetSendQuota",
+        "ses:GetSendQuota",
         "organizations:DescribeOrganization",
         "cloudtrail:DescribeTrails",
         "servicequotas:ListServiceQuotas",

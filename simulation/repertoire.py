@@ -24,8 +24,8 @@ THEMES: dict[str, tuple[str, ...]] = {
         "dynamodb:BatchGetItem", "s3:ListObjects", "ssm:GetParameter",
     ),
     "notify": (
-        "sqs:ReceiveMessage", "sns:Publish", "email:SendEmail", "dynamodb:GetItem", "sqs:DeleteMessage",
-        "kms:Decrypt", "email:GetSendQuota", "ssm:GetParametersByPath",
+        "sqs:ReceiveMessage", "sns:Publish", "ses:SendEmail", "dynamodb:GetItem", "sqs:DeleteMessage",
+        "kms:Decrypt", "ses:GetSendQuota", "ssm:GetParametersByPath",
     ),
     "invoice": (
         "dynamodb:Query", "s3:PutObject", "kms:GenerateDataKey", "states:StartExecution",
@@ -45,7 +45,7 @@ THEMES: dict[str, tuple[str, ...]] = {
 SERVICE_TAIL = (
     "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "dynamodb:DescribeTable", "s3:GetBucketLocation",
     "ssm:GetParameter", "kms:DescribeKey", "sts:GetCallerIdentity", "sns:ListTopics", "dynamodb:BatchWriteItem",
-    "s3:DeleteObject", "states:ListExecutions", "events:PutEvents", "servicediscovery:DiscoverInstances",
+    "s3:DeleteObject", "states:ListExecutions", "events:DescribeRule", "servicediscovery:DiscoverInstances",
     "secretsmanager:DescribeSecret", "logs:CreateLogStream", "lambda:GetFunctionConfiguration20150331v2",
     "ec2:DescribeInstances", "elasticloadbalancing:DescribeTargetHealth",
 )  # fmt: skip
@@ -69,16 +69,16 @@ MONITORING = (
 )  # fmt: skip
 BILLING_VENDOR = (
     "ce:GetCostAndUsage", "ce:GetCostForecast", "ce:GetDimensionValues", "cur:DescribeReportDefinitions",
-    "budgets:ViewBudget", "ec2:DescribeInstances", "ec2:DescribeReservedInstances", "s3:GetObject",
+    "budgets:DescribeBudgets", "ec2:DescribeInstances", "ec2:DescribeReservedInstances", "s3:GetObject",
 )  # fmt: skip
 LEGACY = (
-    ("s3:PutObject", "sqs:SendMessage", "s3:HeadObject", "email:SendEmail"),
+    ("s3:PutObject", "sqs:SendMessage", "s3:HeadObject", "ses:SendEmail"),
     ("dynamodb:Scan", "s3:GetObject", "s3:ListObjects", "sns:Publish"),
 )  # fmt: skip
 CI = (
     "sts:GetCallerIdentity", "ecr:GetAuthorizationToken", "ecr:BatchCheckLayerAvailability",
     "ecr:InitiateLayerUpload", "ecr:CompleteLayerUpload", "ecr:PutImage", "s3:PutObject",
-    "ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition", "iam:PassRole", "ecs:UpdateService",
+    "ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition", "ecs:UpdateService",
     "ecs:DescribeServices", "ecs:DescribeServices", "lambda:UpdateFunctionCode20150331v2",
     "lambda:GetFunction20150331v2", "cloudfront:CreateInvalidation", "cloudfront:GetInvalidation",
 )  # fmt: skip
@@ -124,7 +124,7 @@ TERRAFORM_MODULES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
         ),
         (
             "lambda:CreateFunction20150331", "lambda:AddPermission20150331v2",
-            "lambda:UpdateFunctionConfiguration20150331v2", "iam:PassRole",
+            "lambda:UpdateFunctionConfiguration20150331v2", "lambda:TagResource20170331v2",
         ),
     ),
     (
@@ -144,7 +144,7 @@ TERRAFORM_MODULES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
         ),
         (
             "dynamodb:CreateTable", "dynamodb:UpdateTable", "dynamodb:UpdateContinuousBackups",
-            "application-autoscaling:PutScalingPolicy",
+            "autoscaling:PutScalingPolicy",
         ),
     ),
     (
@@ -179,7 +179,8 @@ TERRAFORM_MODULES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
         ),
     ),
 )  # fmt: skip
-SCANNER = tuple(dict.fromkeys([op for reads, _ in TERRAFORM_MODULES for op in reads])) + (
+SCANNER = (
+    *dict.fromkeys(operation for reads, _ in TERRAFORM_MODULES for operation in reads),
     "iam:ListUsers", "iam:ListRoles", "iam:ListPolicies", "iam:GetAccountSummary", "iam:GetAccountPasswordPolicy",
     "iam:GetCredentialReport", "iam:GenerateCredentialReport", "iam:GetAccountAuthorizationDetails",
     "iam:ListMFADevices", "iam:GetAccessKeyLastUsed", "s3:ListBuckets", "s3:GetBucketPublicAccessBlock",

@@ -1,7 +1,7 @@
 """The ways into an account: each gives the session a key opens and the call that issued the key.
 
-Sources: CloudTrail User Guide, "CloudTrail userIdentity element" (its section on STS with SAML and web identity federation);
-IAM User Guide, "Logging IAM and AWS STS API calls with AWS CloudTrail".
+Sources: CloudTrail User Guide, "CloudTrail userIdentity element" (its section on STS with SAML and web identity
+federation); IAM User Guide, "Logging IAM and AWS STS API calls with AWS CloudTrail".
 """
 
 from dataclasses import dataclass

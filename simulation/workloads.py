@@ -19,7 +19,10 @@ _TAIL_CHANCE = 0.3  # of one call outside the repertoire, a service and day
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """One identity's day. `entropy` are the seed and the identity's number; `day` counts from 1; `start_s` is its midnight in UTC."""
+    """One identity's day: `entropy` are the seed and the identity's number, `start_s` the day's midnight in UTC.
+
+    `day` counts from 1.
+    """
 
     identity: Identity
     entropy: tuple[int, int]

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import zstandard
 
 from detector.errors import InputError, Rejection
 from detector.sources.framing import Block
+from detector.sources.spans import line_count
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 1 << 20
 PEEK_BYTES = 1 << 16
 MAX_DOCUMENT_BYTES = 512 << 20
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -106,7 +108,7 @@ class LogFile:
             data = b"".join((rest, memoryview(chunk)[:cut])) if rest or cut < len(chunk) else chunk
             rest = chunk[cut:]
             yield Block(data, self.origin, line, True)
-            line += data.count(b"\n")
+            line += line_count(np.frombuffer(data, np.uint8))
         if rest.strip():
             yield Block(rest, self.origin, line, True)
 

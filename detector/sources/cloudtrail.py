@@ -143,14 +143,26 @@ def operation_of(event_source: str, event_name: str) -> str:
 
 
 class CloudTrailBatch:
-    """Rows of a run of CloudTrail records, and the events behind them on demand."""
+    """Rows of a run of CloudTrail records, and the events behind them on demand.
 
-    def __init__(self, records: list[Record], rows: np.ndarray, who: list[int], actors: list[Actor]) -> None:
-        self.records, self.rows, self.who, self.actors = records, rows, who, actors
+    Clean JSON Lines are kept as bytes and decoded again for the rare batch somebody asks about: records that die young leave the memory warm.
+    """
+
+    def __init__(self, kept: "list[Record] | bytes", rows: np.ndarray, who: list[int], actors: list[Actor]) -> None:
+        self.kept, self.rows, self.who, self.actors = kept, rows, who, actors
+        self._starts: np.ndarray | None = None
+
+    def _record(self, index: int) -> Record:
+        if isinstance(self.kept, list):
+            return self.kept[index]
+        if self._starts is None:
+            self._starts = line_starts(self.kept, len(self.rows))
+        line = self.kept[self._starts[index] : self._starts[index + 1]]
+        return msgspec.json.decode(line, type=Record)
 
     def event(self, index: int) -> AuditEvent:
         """The event of one row."""
-        r = self.records[index]
+        r = self._record(index)
         operation = operation_of(r.eventSource, r.eventName)
         return AuditEvent(
             time_ns=parse_time_ns(r.eventTime),
@@ -164,6 +176,21 @@ class CloudTrailBatch:
             minted=minted_credential(operation, r),
             error=r.errorCode or "",
         )
+
+
+def line_starts(data: bytes, count: int) -> np.ndarray:
+    """Where each of ``count`` lines that are not blank starts in ``data``, and where the last one ends.
+
+    >>> line_starts(b"{}\\n\\n{}\\n", 2).tolist()
+    [0, 4, 7]
+    """
+    starts = np.concatenate([[0], np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1, [len(data)]])
+    if starts[-1] == starts[-2]:
+        starts = starts[:-1]
+    if len(starts) == count + 1:
+        return starts
+    filled = [i for i in range(len(starts) - 1) if data[starts[i] : starts[i + 1]].strip()]
+    return np.append(starts[filled], starts[-1])
 
 
 def resource_name(parameters: msgspec.Raw) -> str:
@@ -230,7 +257,10 @@ class CloudTrailParser:
             records, times = [records[i] for i in keep], times[keep]
         if not records:
             return None, decoded.rejected
-        return self._batch(records, times, block.origin), decoded.rejected
+        batch = self._batch(records, times, block.origin)
+        if block.is_lines and decoded.positions is None and not len(bad):
+            batch.kept = block.data
+        return batch, decoded.rejected
 
     def _batch(self, records: list[Record], times: np.ndarray, origin: str) -> CloudTrailBatch:
         rows = np.zeros(len(records), ROW)
@@ -323,16 +353,7 @@ class CloudTrailParser:
         path = self.rules.path(principal, family, _default_path(who, record, recipient))
         consumer = f"{family}/{network_of(record.sourceIPAddress or '')}" if self.rules.is_shared(principal) else ""
         marks |= self.feeds.marks(credential, principal, record.sourceIPAddress or "")
-        context = who.sessionContext
-        claims = tuple(
-            (name, value)
-            for name, value in (
-                ("source_identity", context.sourceIdentity if context else None),
-                ("invoked_by", who.invokedBy),
-                ("identity_provider", who.identityProvider),
-            )
-            if value
-        )
+        claims = _claims(who) if who.invokedBy or who.identityProvider or who.sessionContext else ()
         return Actor(credential, principal, path, family, agent_name(agent), recipient or who.accountId or "", "", consumer, claims, marks)
 
 
@@ -357,6 +378,12 @@ def _default_path(who: UserIdentity, record: Record, recipient: str) -> Path:
     if who.type == "AWSAccount" or (who.accountId and recipient and who.type == "AssumedRole" and who.accountId != recipient):
         return Path.DELEGATED
     return Path.WORKLOAD
+
+
+def _claims(who: UserIdentity) -> tuple[tuple[str, str], ...]:
+    source_identity = who.sessionContext.sourceIdentity if who.sessionContext else None
+    named = (("source_identity", source_identity), ("invoked_by", who.invokedBy), ("identity_provider", who.identityProvider))
+    return tuple((name, value) for name, value in named if value)
 
 
 def _role_of_session(arn: str) -> str:

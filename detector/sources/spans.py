@@ -74,3 +74,41 @@ def resource_keys(buffer: np.ndarray, count: int) -> np.ndarray:
     if row < count:
         keys[row] = h
     return keys
+
+
+@njit(cache=True)
+def line_count(buffer: np.ndarray) -> int:
+    """Newlines in ``buffer`` (u1)."""
+    count = 0
+    for byte in buffer:
+        count += byte == 10
+    return count
+
+
+@njit(cache=True)
+def whole_second_times(buffer: np.ndarray, count: int) -> np.ndarray:
+    """Seconds since 1970 (f8) of ``count`` texts ``2026-03-02T00:00:00Z`` with one byte between; NaN where a text is not of that form.
+
+    Days by the civil calendar algorithm of Howard Hinnant ("chrono-Compatible Low-Level Date Algorithms").
+    """
+    out = np.empty(count)
+    for row in range(count):
+        t = buffer[21 * row : 21 * row + 20]
+        good = t[4] == 45 and t[7] == 45 and t[10] == 84 and t[13] == 58 and t[16] == 58 and t[19] == 90
+        for i in (0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18):
+            good = good and 48 <= t[i] <= 57
+        year = (t[0] - 48) * 1000 + (t[1] - 48) * 100 + (t[2] - 48) * 10 + (t[3] - 48)
+        month, day = (t[5] - 48) * 10 + t[6] - 48, (t[8] - 48) * 10 + t[9] - 48
+        hour, minute, second = (t[11] - 48) * 10 + t[12] - 48, (t[14] - 48) * 10 + t[15] - 48, (t[17] - 48) * 10 + t[18] - 48
+        leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+        longest = (29 if leap else 28) if month == 2 else 30 if month in (4, 6, 9, 11) else 31
+        if not good or not 1 <= month <= 12 or not 1 <= day <= longest or hour > 23 or minute > 59 or second > 59:
+            out[row] = np.nan
+            continue
+        y = year - (1 if month <= 2 else 0)
+        era = y // 400
+        yoe = y - era * 400
+        doy = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
+        days = era * 146097 + yoe * 365 + yoe // 4 - yoe // 100 + doy - 719468
+        out[row] = days * 86400.0 + hour * 3600 + minute * 60 + second
+    return out

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from detector.sources.spans import whole_second_times
+
 EARLIEST_NS = int(datetime(2006, 1, 1, tzinfo=UTC).timestamp()) * 10**9
 FOREVER_NS = int(datetime(2105, 1, 1, tzinfo=UTC).timestamp()) * 10**9
 
@@ -37,7 +39,7 @@ def format_time(time_ns: int) -> str:
 
 
 class TimeColumn:
-    """Times of a batch, each distinct text parsed once. Whole-second stamps repeat a lot."""
+    """Times of a batch: whole-second UTC stamps all at once by compiled code, anything else text by text, each distinct one parsed once."""
 
     def __init__(self, not_after_ns: int, remembers: int = 100_000) -> None:
         self.known: dict[str, float] = {}
@@ -46,6 +48,12 @@ class TimeColumn:
 
     def __call__(self, texts: list[str]) -> np.ndarray:
         """Seconds since 1970 (f8); NaN where a text is no believable time."""
+        joined = "\n".join(texts)
+        if len(joined) == 21 * len(texts) - 1 and joined.isascii():
+            times = whole_second_times(np.frombuffer(joined.encode(), np.uint8), len(texts))
+            if not np.isnan(times).any():
+                times[(times * 1e9 < EARLIEST_NS) | (times * 1e9 > self.not_after_ns)] = np.nan
+                return times
         get = self.known.get
         values = [get(t) for t in texts]
         if None in values:

@@ -89,7 +89,7 @@ def lines_of(log_type: str) -> list[tuple[str, object]]:
     for path in sorted((DATA / "labelled-singles").glob("*.jsonl")):
         for line in path.read_text().splitlines():
             row = json.loads(line)
-            if log_type in row["log_type"]:
+            if log_type in (row["log_type"] or ""):
                 found.append((f"{path.name} {row['rule']}", row["log"]))
     return found
 
