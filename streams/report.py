@@ -17,12 +17,13 @@ from typing import Any
 
 from detector.decision import Decision
 from detector.errors import InputError
+from detector.sources.timestamps import parse_time_ns
 from streams.replay import Summary
-from streams.report_chart import dot_shape, lineage, span, timeline
-from streams.report_data import Case, Point, shown
-from streams.table import against, sweep, top_reason
+from streams.report_data import Case, Point, dot_shape, shown, span, timeline
+from streams.table import against, masked, sweep, top_reason
 
 MOST_CASES = 200
+NODE_WIDTH, NODE_HEIGHT, COLUMN, ROW = 200.0, 40.0, 290.0, 56.0
 TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?")
 DEEDS = {
     "observe": "watched",
@@ -163,8 +164,6 @@ def _card(case: Case, i: int, rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _seconds(decision: Decision) -> float:
-    from detector.sources.timestamps import parse_time_ns
-
     return (parse_time_ns(decision.time) - parse_time_ns(decision.first_event_time)) / 1e9
 
 
@@ -269,3 +268,42 @@ def _grid(cells: dict[tuple[float, float], tuple[int, int]]) -> str:
         values = (cells.get((lag, p)) for p in propagations)
         body += f"<tr><td>{span(lag)}</td>" + "".join(f'<td class="n">{v[0]:,} / {v[1]:,}</td>' if v else "<td></td>" for v in values) + "</tr>"
     return f'<div class="scroll" tabindex="0" role="region" aria-label="Counterfactual"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def generations(pairs: Sequence[tuple[str, str]]) -> dict[str, int]:
+    """Each credential's generation: 0 for those nobody here minted. A circle of mints is cut where it closes."""
+    minted = {child for _parent, child in pairs}
+    names = dict.fromkeys(name for pair in pairs for name in pair)
+    level = {name: 0 for name in names if name not in minted} or {next(iter(names)): 0}
+    for _ in range(len(names)):
+        for parent, child in pairs:
+            if parent in level and child not in level:
+                level[child] = level[parent] + 1
+    return {name: level.get(name, 0) for name in names}
+
+
+def lineage(case: Case) -> str:
+    """Which credential minted which, oldest generation on the left."""
+    level = generations([(e.parent, e.minted) for e in case.edges])
+    filled: dict[int, int] = {}
+    places: dict[str, tuple[float, float]] = {}
+    for name, column in level.items():
+        places[name] = (4 + column * COLUMN, 4 + filled.get(column, 0) * ROW)
+        filled[column] = filled.get(column, 0) + 1
+    width, height = 8 + max(level.values()) * COLUMN + NODE_WIDTH, max(filled.values()) * ROW
+    arrows = "".join(_arrow(places[e.parent], places[e.minted], e.operation, e.is_after) for e in case.edges)
+    nodes = "".join(_node(name, *place, name == case.decision.credential) for name, place in places.items())
+    return f'<svg width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="lineage">{arrows}{nodes}</svg>'
+
+
+def _arrow(start: tuple[float, float], end: tuple[float, float], operation: str, is_after: bool) -> str:
+    x1, y1, x2, y2 = start[0] + NODE_WIDTH, start[1] + NODE_HEIGHT / 2, end[0], end[1] + NODE_HEIGHT / 2
+    bend = (x1 + x2) / 2
+    title = escape(f"{shown(operation, 80) or 'minted'}{', after the decision' if is_after else ''}")
+    head = f"M{x2 - 7:g} {y2 - 4:g}L{x2:g} {y2:g}L{x2 - 7:g} {y2 + 4:g}"
+    return f'<path class="{"late" if is_after else ""}" d="M{x1:g} {y1:g}C{bend:g} {y1:g} {bend:g} {y2:g} {x2:g} {y2:g}{head}"><title>{title}</title></path>'
+
+
+def _node(name: str, x: float, y: float, is_this: bool) -> str:
+    text = f'<text x="{x + NODE_WIDTH / 2:g}" y="{y + 25:g}" text-anchor="middle">{escape(masked(name, 24))}</text>'
+    return f'<g class="{"this" if is_this else ""}"><title>{escape(shown(name))}</title><rect x="{x:g}" y="{y:g}" width="{NODE_WIDTH:g}" height="{NODE_HEIGHT:g}" rx="8"/>{text}</g>'
