@@ -118,28 +118,23 @@ def rates(path: Path, rounds: int) -> tuple[float, float]:
 
 
 def scaled(folder: Path, credentials: int, measured: int) -> tuple[float, Replay]:
-    """(events a second with that many credentials in the state, the replay)."""
+    """(events a second with that many credentials in the state, the replay): a stream over them all, then the last part again timed."""
     replay = new_replay()
-    fill = write_stream(folder / "fill.jsonl", credentials * 2, credentials, 11)
-    replay.learn([str(fill)])
-    fill.unlink()
-    first = replay.engine.state.plain["clock"][0]
-    tail = write_tail(folder / "tail.jsonl", measured, credentials, first)
-    best = 0.0
+    path = folder / "scaled.jsonl"
+    events = max(credentials * 2, measured * 2)
+    tail = folder / "tail.jsonl"
+    with path.open("wb") as out, tail.open("wb") as last:
+        for number, line in enumerate(records(events, credentials, 11)):
+            (out if number < events - measured else last).write(line)
+    replay.learn([str(path)])
+    path.unlink()
     before = replay.engine.counters()["events"]
     started = time.perf_counter()
     for _ in replay.run([str(tail)]):
         pass
-    best = (replay.engine.counters()["events"] - before) / (time.perf_counter() - started)
+    rate = (replay.engine.counters()["events"] - before) / (time.perf_counter() - started)
     tail.unlink()
-    return best, replay
-
-
-def write_tail(path: Path, events: int, credentials: int, after_s: float) -> Path:
-    """A stream of known roles on new sessions that begins after the fill ended: the same concurrency at every size."""
-    with path.open("wb") as out:
-        out.writelines(records(events, max(200, events // 20), 12, principals=max(50, credentials // 20), starts_at_s=int(after_s) + 1))
-    return path
+    return rate, replay
 
 
 def half_space_trees_rate(path: Path, events: int) -> float:

@@ -79,7 +79,9 @@ class Vocabulary:
     """
 
     LIMIT = 65_535
-    CONSTANTS = np.dtype([("attacker", "f8"), ("class_mass", "f8"), ("signals", "u4"), ("class_", "u1"), ("pad", "u1", (3,))])
+    CONSTANTS = np.dtype(
+        [("attacker", "f8"), ("class_mass", "f8"), ("signals", "u4"), ("class_", "u1"), ("pad", "u1", (3,))]
+    )
 
     def __init__(self) -> None:
         self.languages: dict[Provider, AttackerLanguage] = {p: load(p.name.lower()) for p in Provider}

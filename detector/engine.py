@@ -164,7 +164,9 @@ class Engine:
             return [(exhibit, self._decision(kind, exhibit))]
         now = exhibit.x["time_s"]
         visits = self.visits.get(int(exhibit.x["source"]), {}).values()
-        recent = [v for v in visits if now - v.x["time_s"] <= scoring.HOUR_S and int(v.x["credential"]) not in self.revoked]
+        recent = [
+            v for v in visits if now - v.x["time_s"] <= scoring.HOUR_S and int(v.x["credential"]) not in self.revoked
+        ]
         return [(v, self._decision(kind, v, exhibit)) for v in recent] or [(exhibit, self._decision(kind, exhibit))]
 
     def episode(self, exhibit: Exhibit) -> list[Exhibit]:
@@ -180,7 +182,9 @@ class Engine:
         kind_name = "source" if kind in (scoring.SOURCE_ALERTED, scoring.SOURCE_REVOKED) else ""
         loop = name_loop(int(x["signals"]), actor.path, kind_name)
         principal = int(x["principal"])
-        action = rung(kind, actor, loop.name, principal in self.revoked, self.policy.guards, self.policy.cold_start_acts)
+        action = rung(
+            kind, actor, loop.name, principal in self.revoked, self.policy.guards, self.policy.cold_start_acts
+        )
         episode = self.episode(exhibit)
         mine = own_actions(episode, exhibit)
         seconds, per_minute = loop_tempo(float(x["iterations"]), float(x["decision_s"]))
@@ -275,7 +279,8 @@ def own_actions(episode: Sequence[Exhibit], exhibit: Exhibit) -> list[Exhibit]:
     return [
         e
         for e in episode
-        if e.x["credential"] == x["credential"] or (x["source"] and e.x["source"] == x["source"] and e.x["agent"] == x["agent"])
+        if e.x["credential"] == x["credential"]
+        or (x["source"] and e.x["source"] == x["source"] and e.x["agent"] == x["agent"])
     ] or [exhibit]
 
 
@@ -283,7 +288,10 @@ def certain_reasons(kind: int, at: Exhibit) -> tuple[Reason, ...]:
     """Reasons that are not bits: canaries, bindings, one source with many keys, retired credentials."""
     event = at.event
     texts = {
-        scoring.CERTAIN: ("certain", "a canary was touched, or a token used outside the networks it is declared bound to"),
+        scoring.CERTAIN: (
+            "certain",
+            "a canary was touched, or a token used outside the networks it is declared bound to",
+        ),
         scoring.SOURCE_ALERTED: ("source", f"{event.source} reached a fourth credential new to it within an hour"),
         scoring.SOURCE_REVOKED: ("source", f"{event.source} reached five or more credentials new to it within an hour"),
         scoring.RETIRED_USE: ("context", "a retired credential was used"),

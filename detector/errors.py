@@ -1,11 +1,11 @@
 """Every error Outpace raises on purpose.
 
-    OutpaceError
-    ├── ConfigError        a policy, rule or language file that does not say what it must
-    ├── InputError         a path or stream nothing can be read from
-    │   └── MalformedRecordError   one record that is not an audit event; carries where and why
-    ├── StateError         a saved state that is damaged, foreign or of another version
-    └── UnknownDecisionError       a decision id nobody recorded
+OutpaceError
+├── ConfigError        a policy, rule or language file that does not say what it must
+├── InputError         a path or stream nothing can be read from
+│   └── MalformedRecordError   one record that is not an audit event; carries where and why
+├── StateError         a saved state that is damaged, foreign or of another version
+└── UnknownDecisionError       a decision id nobody recorded
 """
 
 import msgspec

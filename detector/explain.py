@@ -60,7 +60,9 @@ class Rescored(msgspec.Struct, frozen=True):
 
 def case_file(engine: Engine, decision: Decision) -> CaseFile:
     """The case file of a decision just made."""
-    trail = next((t for t in reversed(engine.trails.values()) if t and t[-1].event.actor.principal == decision.principal), ())
+    trail = next(
+        (t for t in reversed(engine.trails.values()) if t and t[-1].event.actor.principal == decision.principal), ()
+    )
     last = next((e for e in reversed(trail) if e.event.event_id == decision.event_id), trail[-1] if trail else None)
     if last is None:
         return CaseFile(decision, ())
@@ -99,7 +101,9 @@ def _rescore(step: Step) -> Rescored:
     a, b, cold = accumulated(x)
     kept = recorded[0]
     evidence = max(combined_bits(a, b) if a > 0.0 else 0.0, cold)
-    return Rescored(step, float(x["operation_b"]), float(x["beside_b"]), evidence, max(float(kept["evidence"]), float(kept["cold"])))
+    return Rescored(
+        step, float(x["operation_b"]), float(x["beside_b"]), evidence, max(float(kept["evidence"]), float(kept["cold"]))
+    )
 
 
 def score_array(exhibits: np.ndarray) -> None:
@@ -122,7 +126,11 @@ def accumulated(x: np.void) -> tuple[float, float, float]:
 
 def find_case(lines: Sequence[bytes], wanted: str) -> CaseFile:
     """The case whose decision id starts with ``wanted``. Raises ``UnknownDecisionError`` when none or several do."""
-    found = [c for line in lines if line.strip() and (c := msgspec.json.decode(line, type=CaseFile)).decision.decision_id.startswith(wanted)]
+    found = [
+        c
+        for line in lines
+        if line.strip() and (c := msgspec.json.decode(line, type=CaseFile)).decision.decision_id.startswith(wanted)
+    ]
     if len(found) != 1:
         problem = "no recorded decision" if not found else f"{len(found)} decisions"
         raise UnknownDecisionError(f"{problem} with an id starting {wanted!r}")

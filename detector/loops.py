@@ -19,7 +19,7 @@ class NamedLoop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     techniques: tuple[str, ...]
     text: str
     frameworks: tuple[str, ...] = ()
-    needs: dict[str, int] = {}
+    needs: dict[str, int] = msgspec.field(default_factory=dict)
     paths: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
 
@@ -52,7 +52,9 @@ def named_loops() -> tuple[NamedLoop, ...]:
 
 def signal_counts(packed: int) -> dict[str, int]:
     """Signal counts of an episode from its packed counters; ``any`` is their sum."""
-    counts = {name: (packed >> (k * int(SIGNAL_BITS))) & int(SIGNAL_MAX) for k, name in enumerate(SIGNALS)}
+    counts: dict[str, int] = {
+        name: (packed >> (k * int(SIGNAL_BITS))) & int(SIGNAL_MAX) for k, name in enumerate(SIGNALS)
+    }
     counts["any"] = sum(counts.values())
     return counts
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from detector.columns import ROW, Batch
 
-
 HELPING = 16_384
 MOST_PENDING = 65_536
 NOTHING = np.zeros(0, ROW)

@@ -55,9 +55,23 @@ def _reasons(exhibit: Exhibit) -> list[Reason]:
             found.append(Reason(name.removesuffix("_p"), round(bits, 2), event.event_id, text))
     if x["new_resource_p"] >= 0.0:
         bits = new_bits(float(x["new_resource_p"]), 0.3)
-        found.append(Reason("resource", round(bits, 2), event.event_id, f"reached for another resource: {event.resource or event.operation}"))
+        found.append(
+            Reason(
+                "resource",
+                round(bits, 2),
+                event.event_id,
+                f"reached for another resource: {event.resource or event.operation}",
+            )
+        )
     if x["inherited"] > 0.0:
-        found.append(Reason("lineage", round(float(x["inherited"]), 2), event.event_id, "minted by a credential already under suspicion"))
+        found.append(
+            Reason(
+                "lineage",
+                round(float(x["inherited"]), 2),
+                event.event_id,
+                "minted by a credential already under suspicion",
+            )
+        )
     if x["context"] > 0.0:
         word = "known to be exposed" if event.actor.marks & Mark.EXPOSED else "retired, yet in use"
         found.append(Reason("context", round(float(x["context"]), 2), event.event_id, f"this credential is {word}"))
@@ -65,7 +79,11 @@ def _reasons(exhibit: Exhibit) -> list[Reason]:
 
 
 def _operation_text(x: np.void, event: AuditEvent) -> str:
-    answer = {Outcome.DENIED: ", denied", Outcome.FAILED_AUTHENTICATION: ", authentication failed", Outcome.ERROR: ", refused with an error"}
+    answer = {
+        Outcome.DENIED: ", denied",
+        Outcome.FAILED_AUTHENTICATION: ", authentication failed",
+        Outcome.ERROR: ", refused with an error",
+    }
     history = int(x["total"])
     if x["count"] == 0.0:
         seen = f"never used in {history} earlier calls" if history else "the first call ever seen"

@@ -11,7 +11,6 @@ Why one large compiled loop: an event costs under a microsecond here and some fi
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from detector.columns import GROUPS
 from detector.event import Mark
@@ -32,6 +31,7 @@ from detector.state import (
     Arrays,
 )
 from models.budget import bin_of, measured_offset
+from models.compiled import Row, compiled
 from models.discovery import (
     AGENT,
     EDGE,
@@ -100,7 +100,7 @@ class Knobs(NamedTuple):
     decides: bool
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def is_duplicate(s: Arrays, key: int) -> bool:
     """Whether this provider event id was seen among the last half to one million; remembers it."""
     if key == np.uint64(0):
@@ -127,7 +127,7 @@ def is_duplicate(s: Arrays, key: int) -> bool:
     return False
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def turn_day(s: Arrays, day: float) -> None:
     """Moves every group's offset by what the days so far measured."""
     s.clock[DAY] = day
@@ -135,8 +135,8 @@ def turn_day(s: Arrays, day: float) -> None:
         s.offsets[g] = measured_offset(s.histogram[g], s.shipped[g])
 
 
-@njit(cache=True, _nrt=False)
-def fade(q, now: float) -> None:
+@compiled
+def fade(q: Row, now: float) -> None:
     """Lets evidence, gate and storm counters of a principal fade to ``now``."""
     kept = np.float32(kept_after(now - q.at))
     q.a *= kept
@@ -149,8 +149,8 @@ def fade(q, now: float) -> None:
     q.at = now
 
 
-@njit(cache=True, _nrt=False)
-def close_day(s: Arrays, q, day: int) -> None:
+@compiled
+def close_day(s: Arrays, q: Row, day: int) -> None:
     """Books a principal's finished day: its highest evidence, unless the day was dirty or its first."""
     if q.day != 0 and q.day_dirty == 0 and q.day * DAY_S > q.born:
         s.histogram[q.group, bin_of(q.day_peak)] += 1.0
@@ -159,8 +159,8 @@ def close_day(s: Arrays, q, day: int) -> None:
     q.day_dirty = 0
 
 
-@njit(cache=True, _nrt=False)
-def score_operation(s: Arrays, q, x, e, group: int, everybody: int, knobs: Knobs) -> None:
+@compiled
+def score_operation(s: Arrays, q: Row, x: Row, e: Row, group: int, everybody: int, knobs: Knobs) -> None:
     """Fills in the operation's likelihoods and its two ratios. A newborn does not vouch for itself: what it just taught its parents is left out."""
     c = s.constants[e.operation]
     shared_g = find(s.shared, mix(e.operation_key, np.uint64(group + 1)))
@@ -179,8 +179,8 @@ def score_operation(s: Arrays, q, x, e, group: int, everybody: int, knobs: Knobs
     score_from_inputs(x)
 
 
-@njit(cache=True, _nrt=False)
-def score_from_inputs(x) -> None:
+@compiled
+def score_from_inputs(x: Row) -> None:
     """The operation's two ratios from the inputs already in ``x``; also what ``explain`` runs again."""
     if x.is_repeat:
         x.operation_a = REPEAT_BITS
@@ -194,8 +194,8 @@ def score_from_inputs(x) -> None:
     x.operation_b = storm_damped(bits, x.storm) if x.count == 0.0 else bits
 
 
-@njit(cache=True, _nrt=False)
-def score_beside(x) -> None:
+@compiled
+def score_beside(x: Row) -> None:
     """Everything beside the operation: answer, hand, resource, lineage, operator's files. From inputs in ``x`` alone."""
     a = x.inherited + x.context
     b = x.inherited + x.context
@@ -224,8 +224,8 @@ def score_beside(x) -> None:
     x.beside_b = b
 
 
-@njit(cache=True, _nrt=False)
-def remember(s: Arrays, q, key: int, kind: int, operation: int, now: float) -> None:
+@compiled
+def remember(s: Arrays, q: Row, key: int, kind: int, operation: int, now: float) -> None:
     """Journals one first time, so that a crossing can undo it."""
     j = s.journal[s.counters[JOURNALLED] % JOURNAL_ROWS]
     j.time = now
@@ -236,15 +236,23 @@ def remember(s: Arrays, q, key: int, kind: int, operation: int, now: float) -> N
     s.counters[JOURNALLED] += 1
 
 
-@njit(cache=True, _nrt=False)
-def novelty(s: Arrays, q, kind: int, value: int, slot: int, now: float, learns: bool) -> float:
+@compiled
+def novelty(s: Arrays, q: Row, kind: int, value: int, slot: int, now: float, learns: bool) -> float:
     """P(new) if ``value`` is new to a mature principal, else -1; learns it."""
     key = mix(mix(q.key ^ np.uint64(q.born), value), np.uint64(kind))
     at = find(s.facts, key)
     is_new = at < 0
     probability = -1.0
     mature = q.n >= MATURE_EVENTS
-    own = q.new_source if slot == SOURCE else q.new_network if slot == NETWORK else q.new_agent if slot == AGENT else q.new_edge
+    own = (
+        q.new_source
+        if slot == SOURCE
+        else q.new_network
+        if slot == NETWORK
+        else q.new_agent
+        if slot == AGENT
+        else q.new_edge
+    )
     if is_new and mature:
         probability = new_probability(own, q.trials, s.news[q.group, slot], s.trials[q.group])
     if not learns:
@@ -267,8 +275,8 @@ def novelty(s: Arrays, q, kind: int, value: int, slot: int, now: float, learns: 
     return probability
 
 
-@njit(cache=True, _nrt=False)
-def score_hand(s: Arrays, q, c, x, e, now: float, learns: bool) -> None:
+@compiled
+def score_hand(s: Arrays, q: Row, c: Row, x: Row, e: Row, now: float, learns: bool) -> None:
     """A hand (source and agent) this credential has not been in before: what of it is new to the principal?"""
     hand = mix(e.source, e.agent)
     if hand == c.hand or hand == c.older_hand:
@@ -289,8 +297,8 @@ def score_hand(s: Arrays, q, c, x, e, now: float, learns: bool) -> None:
         q.gate += NEW_HAND_WEIGHT
 
 
-@njit(cache=True, _nrt=False)
-def visit(s: Arrays, q, e, now: float) -> int:
+@compiled
+def visit(s: Arrays, q: Row, e: Row, now: float) -> int:
     """Second stage: how many mature principals this young source newly reached within the hour."""
     i = upsert(s.sources, s.sources_used, e.source)
     r = s.sources[i]
@@ -311,8 +319,8 @@ def visit(s: Arrays, q, e, now: float) -> int:
     return np.int64(r.count)
 
 
-@njit(cache=True, _nrt=False)
-def score_lineage(s: Arrays, q, c, x, now: float, learns: bool) -> None:
+@compiled
+def score_lineage(s: Arrays, q: Row, c: Row, x: Row, now: float, learns: bool) -> None:
     """First use of a minted credential: a delegation edge never walked before, and evidence inherited from whoever minted it."""
     if c.parent_principal == np.uint64(0) or c.parent_principal == q.key:
         return
@@ -328,8 +336,8 @@ def score_lineage(s: Arrays, q, c, x, now: float, learns: bool) -> None:
         q.gate += min(INHERITED_GATE, p.gate)
 
 
-@njit(cache=True, _nrt=False)
-def score_resource(s: Arrays, q, x, e, now: float, learns: bool) -> None:
+@compiled
+def score_resource(s: Arrays, q: Row, x: Row, e: Row, now: float, learns: bool) -> None:
     """A resource never touched, on an operation younger than an hour; at most six an episode."""
     if e.resource == np.uint64(0) or q.resources >= RESOURCES_COUNTED:
         return
@@ -353,8 +361,8 @@ def score_resource(s: Arrays, q, x, e, now: float, learns: bool) -> None:
         s.facts[at].first = np.uint32(now)
 
 
-@njit(cache=True, _nrt=False)
-def score_context(q, c, x, marks: int) -> None:
+@compiled
+def score_context(q: Row, c: Row, x: Row, marks: int) -> None:
     """What the operator's files say: a published secret, a credential that should be gone."""
     if marks & _EXPOSED and c.exposed == 0:
         x.context += EXPOSED_BITS
@@ -366,8 +374,8 @@ def score_context(q, c, x, marks: int) -> None:
         c.exposed = 1
 
 
-@njit(cache=True, _nrt=False)
-def score_outcome(s: Arrays, q, x, everybody: int, outcome: int, used_to_work: bool, learns: bool) -> None:
+@compiled
+def score_outcome(s: Arrays, q: Row, x: Row, everybody: int, outcome: int, used_to_work: bool, learns: bool) -> None:
     """P(denied) of this cell (so many denied and answered discoveries this hour); learns it from discoveries."""
     i = min(3, np.int64(q.denied + 0.5))
     j = min(3, np.int64(q.answered + 0.5))
@@ -386,8 +394,8 @@ def score_outcome(s: Arrays, q, x, everybody: int, outcome: int, used_to_work: b
             q.answered += 1.0
 
 
-@njit(cache=True, _nrt=False)
-def learn_operation(s: Arrays, q, fact_key: int, e, x, everybody: int, now: float) -> None:
+@compiled
+def learn_operation(s: Arrays, q: Row, fact_key: int, e: Row, x: Row, everybody: int, now: float) -> None:
     """Counts the operation; parents learn a principal's first use only."""
     at = upsert(s.facts, s.facts_used, fact_key)
     f = s.facts[at]
@@ -413,8 +421,8 @@ def learn_operation(s: Arrays, q, fact_key: int, e, x, everybody: int, now: floa
         s.class_total[g] += 1.0
 
 
-@njit(cache=True, _nrt=False)
-def unlearn(s: Arrays, q, everybody: int, operation_keys: np.ndarray, now: float) -> None:
+@compiled
+def unlearn(s: Arrays, q: Row, everybody: int, operation_keys: np.ndarray, now: float) -> None:
     """Undoes what the last hour taught this principal, its group and everybody."""
     written = s.counters[JOURNALLED]
     for back in range(1, min(written, JOURNAL_ROWS) + 1):
@@ -443,8 +451,8 @@ def unlearn(s: Arrays, q, everybody: int, operation_keys: np.ndarray, now: float
         j.principal = np.uint64(0)
 
 
-@njit(cache=True, _nrt=False)
-def count_signals(q, mask: int) -> None:
+@compiled
+def count_signals(q: Row, mask: int) -> None:
     """Adds an operation's signals to the episode's twelve small counters."""
     for k in range(SIGNAL_COUNT):
         if mask >> k & 1:
@@ -453,8 +461,8 @@ def count_signals(q, mask: int) -> None:
                 q.signals += np.uint64(1) << shift
 
 
-@njit(cache=True, _nrt=False)
-def reset_episode(q) -> None:
+@compiled
+def reset_episode(q: Row) -> None:
     """Nothing suspicious is left: the next suspicion starts afresh."""
     q.a = 0.0
     q.b = 0.0
@@ -465,8 +473,8 @@ def reset_episode(q) -> None:
     q.resources = 0
 
 
-@njit(cache=True, _nrt=False)
-def accumulate(q, x) -> None:
+@compiled
+def accumulate(q: Row, x: Row) -> None:
     """Adds this event's bits to the running ratios, with reset; a newborn's routine is unknown, so only its cold ratio grows."""
     da = x.operation_a + x.beside_a
     db = x.operation_b + x.beside_b
@@ -490,8 +498,8 @@ def accumulate(q, x) -> None:
     x.evidence = combined_bits(q.a, q.b) if q.a > 0.0 else 0.0
 
 
-@njit(cache=True, _nrt=False)
-def iterate(q, x, e, now: float, previous_s: float) -> None:
+@compiled
+def iterate(q: Row, x: Row, e: Row, now: float, previous_s: float) -> None:
     """Follows the decision loop and the gate."""
     same = q.last_operation == e.operation_key and q.last_resource == e.resource
     if is_iteration(q.news != 0, same, now - previous_s):
@@ -503,14 +511,12 @@ def iterate(q, x, e, now: float, previous_s: float) -> None:
     q.last_resource = e.resource
     if x.is_repeat:
         return
-    if x.count == 0.0:
-        q.gate += 1.0
-    elif denied and x.is_young:
+    if x.count == 0.0 or (denied and x.is_young):
         q.gate += 1.0
 
 
-@njit(cache=True, _nrt=False)
-def judge(s: Arrays, q, c, x, marks: int, reached: int, now: float, knobs: Knobs) -> int:
+@compiled
+def judge(s: Arrays, q: Row, c: Row, x: Row, marks: int, reached: int, now: float, knobs: Knobs) -> int:
     """The kind of crossing this event is, or 0."""
     if q.level != 0 and now > q.level_until:
         q.level = 0
@@ -538,8 +544,10 @@ def judge(s: Arrays, q, c, x, marks: int, reached: int, now: float, knobs: Knobs
     return 0
 
 
-@njit(cache=True, _nrt=False)
-def act(s: Arrays, q, c, x, kind: int, everybody: int, operation_keys: np.ndarray, now: float, knobs: Knobs) -> None:
+@compiled
+def act(
+    s: Arrays, q: Row, c: Row, x: Row, kind: int, everybody: int, operation_keys: np.ndarray, now: float, knobs: Knobs
+) -> None:
     """What a crossing changes: the level, and above alerts undo the hour, hold learning, warn the parent."""
     q.level_until = np.uint32(now + DAY_S)
     if kind in (ALERT, SOURCE_ALERTED, COLD_ALERT, RETIRED_USE):
@@ -557,8 +565,8 @@ def act(s: Arrays, q, c, x, kind: int, everybody: int, operation_keys: np.ndarra
         s.principals[i].b += 4.0
 
 
-@njit(cache=True, _nrt=False)
-def clear(x) -> None:
+@compiled
+def clear(x: Row) -> None:
     """Empties the scratch exhibit."""
     x.denied_p = -1.0
     x.new_source_p = -1.0
@@ -570,8 +578,8 @@ def clear(x) -> None:
     x.context = 0.0
 
 
-@njit(cache=True, _nrt=False)
-def describe(s: Arrays, q, c, x, e, fact: int, row: int, now: float) -> None:
+@compiled
+def describe(s: Arrays, q: Row, c: Row, x: Row, e: Row, fact: int, row: int, now: float) -> None:
     """Writes down who did what and what was known of it before."""
     clear(x)
     x.time_s = e.time_s
@@ -604,8 +612,8 @@ def describe(s: Arrays, q, c, x, e, fact: int, row: int, now: float) -> None:
         x.is_repeat = last != 0 and now - last <= REPEAT_WITHIN_S
 
 
-@njit(cache=True, _nrt=False)
-def meet(s: Arrays, e, now: float) -> tuple[int, int]:
+@compiled
+def meet(s: Arrays, e: Row, now: float) -> tuple[int, int]:
     """Rows of the event's credential and principal, made on first sight."""
     ci = upsert(s.credentials, s.credentials_used, e.credential)
     pi = upsert(s.principals, s.principals_used, e.principal)
@@ -618,8 +626,8 @@ def meet(s: Arrays, e, now: float) -> tuple[int, int]:
     return ci, pi
 
 
-@njit(cache=True, _nrt=False)
-def mint(s: Arrays, e, parent_depth: int, now: float) -> None:
+@compiled
+def mint(s: Arrays, e: Row, parent_depth: int, now: float) -> None:
     """Writes the lineage of a credential this call issued."""
     i = upsert(s.credentials, s.credentials_used, e.minted)
     m = s.credentials[i]
@@ -630,8 +638,10 @@ def mint(s: Arrays, e, parent_depth: int, now: float) -> None:
         m.last = np.uint32(now)
 
 
-@njit(cache=True, _nrt=False)
-def walk(rows: np.ndarray, s: Arrays, operation_keys: np.ndarray, knobs: Knobs, exhibits: np.ndarray, crossings: np.ndarray) -> tuple[int, int]:
+@compiled
+def walk(
+    rows: np.ndarray, s: Arrays, operation_keys: np.ndarray, knobs: Knobs, exhibits: np.ndarray, crossings: np.ndarray
+) -> tuple[int, int]:
     """Scores and learns a frame. ``exhibits`` needs one row more than ``rows``, ``crossings`` as many. Gives how many of each were written."""
     kept, crossed = 0, 0
     for row in range(len(rows)):

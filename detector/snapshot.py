@@ -124,7 +124,9 @@ def restore(engine: Engine, data: bytes) -> None:
         table.rows, table.evicted = rows, saved.evicted[name]
         table.used[0] = int((rows["key"] != 0).sum())
     engine.state.plain = plain
-    engine.trails = OrderedDict((key, deque((_unexhibit(e) for e in trail), maxlen=TRAIL)) for key, trail in saved.trails)
+    engine.trails = OrderedDict(
+        (key, deque((_unexhibit(e) for e in trail), maxlen=TRAIL)) for key, trail in saved.trails
+    )
     engine.visits = OrderedDict((key, {c: _unexhibit(e) for c, e in seen}) for key, seen in saved.visits)
     engine.revoked = OrderedDict(saved.revoked)
     engine.standing = OrderedDict(saved.standing)

@@ -80,7 +80,9 @@ PRINCIPAL = np.dtype(
 FACT = np.dtype([("key", "u8"), ("count", "u4"), ("first", "u4"), ("ok", "u4"), ("denied", "u4")])
 SHARED = np.dtype([("key", "u8"), ("count", "f4"), ("last", "u4")])
 SOURCE = np.dtype([("key", "u8"), ("first", "u4"), ("last", "u4"), ("window", "u4"), ("count", "u4")])
-JOURNAL = np.dtype([("time", "f8"), ("principal", "u8"), ("fact", "u8"), ("operation", "u2"), ("kind", "u1"), ("pad", "u1", (5,))])
+JOURNAL = np.dtype(
+    [("time", "f8"), ("principal", "u8"), ("fact", "u8"), ("operation", "u2"), ("kind", "u1"), ("pad", "u1", (5,))]
+)
 
 EXHIBIT = np.dtype(
     [
@@ -247,4 +249,3 @@ class State:
     def live(self) -> dict[str, int]:
         """Live rows of each table."""
         return {name: int((table.rows["key"] > 1).sum()) for name, table in self.tables.items()}
-

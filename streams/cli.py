@@ -21,7 +21,11 @@ from streams.report import write_report
 from streams.report_data import case_of
 from streams.table import counterfactual_table, decision_table, summary_lines
 
-app = App(name="outpace", help="Takes stolen machine identities away while the thief is still iterating.", version_flags=["--version"])
+app = App(
+    name="outpace",
+    help="Takes stolen machine identities away while the thief is still iterating.",
+    version_flags=["--version"],
+)
 SHOWN_REJECTIONS = 5
 Source = Literal["cloudtrail", "okta", "keycloak"]
 _PROVIDERS = {"cloudtrail": Provider.AWS, "okta": Provider.OKTA, "keycloak": Provider.KEYCLOAK}
@@ -169,7 +173,9 @@ def _printable(text: str) -> str:
 
 
 @app.command
-def explain(decision_id: str, /, *, decisions: str = "decisions.jsonl", json: Annotated[bool, Parameter(negative=())] = False) -> int:
+def explain(
+    decision_id: str, /, *, decisions: str = "decisions.jsonl", json: Annotated[bool, Parameter(negative=())] = False
+) -> int:
     """Score one decision again from its events and show each step.
 
     Parameters
@@ -200,8 +206,12 @@ def _print_case(case: explaining.CaseFile, steps: list[explaining.Rescored]) -> 
 
     decision = case.decision
     console = Console()
-    console.print(f"[bold]{decision.action}[/] {escape(_printable(decision.credential))} of {escape(_printable(decision.principal))}")
-    console.print(f"{decision.evidence_bits} bits against {decision.threshold_bits}, {decision.pattern}, {decision.time}")
+    console.print(
+        f"[bold]{decision.action}[/] {escape(_printable(decision.credential))} of {escape(_printable(decision.principal))}"
+    )
+    console.print(
+        f"{decision.evidence_bits} bits against {decision.threshold_bits}, {decision.pattern}, {decision.time}"
+    )
     table = Table("time", "operation", "outcome", "operation bits", "beside", "evidence again", "recorded")
     for s in steps:
         mark = "" if s.agrees else " [red]differs[/]"
@@ -217,7 +227,11 @@ def _print_case(case: explaining.CaseFile, steps: list[explaining.Rescored]) -> 
     console.print(table)
     for reason in decision.reasons:
         console.print(f"  {reason.bits:+.1f} bits  {escape(_printable(reason.text))}", highlight=False)
-    verdict = "every step scores as recorded" if all(s.agrees for s in steps) else "[red]some steps do not score as recorded[/]"
+    verdict = (
+        "every step scores as recorded"
+        if all(s.agrees for s in steps)
+        else "[red]some steps do not score as recorded[/]"
+    )
     console.print(verdict)
 
 

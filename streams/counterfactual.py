@@ -35,7 +35,14 @@ class Containment(msgspec.Struct, frozen=True):
 def own_events(engine: Engine, decision: Decision) -> list[AuditEvent]:
     """Everything the crossing's hand did from the start of the episode to the end of its trail."""
     for trail in reversed(engine.trails.values()):
-        crossing = next((e for e in trail if e.event.event_id == decision.event_id and e.event.actor.principal == decision.principal), None)
+        crossing = next(
+            (
+                e
+                for e in trail
+                if e.event.event_id == decision.event_id and e.event.actor.principal == decision.principal
+            ),
+            None,
+        )
         if crossing is not None:
             since = float(crossing.x["since"]) or float(crossing.x["time_s"])
             return [e.event for e in own_actions([e for e in trail if e.x["time_s"] >= since], crossing)]
@@ -75,5 +82,3 @@ def _sweep(decision: Decision, events: list[AuditEvent]) -> list[Containment]:
                 )
             )
     return rows
-
-

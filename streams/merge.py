@@ -56,19 +56,25 @@ def _first_time(texts: list[str]) -> float:
 class Merge:
     """Frames of rows in order from many files. ``rejected`` and ``bytes_read`` grow as it runs."""
 
-    def __init__(self, files: list[LogFile], parsers: dict[Provider, Parse], source: Provider | None, lateness_s: float) -> None:
+    def __init__(
+        self, files: list[LogFile], parsers: dict[Provider, Parse], source: Provider | None, lateness_s: float
+    ) -> None:
         self.parsers, self.source, self.lateness_s = parsers, source, lateness_s
         self.reorder = Reorder()
         self.rejected: list[Rejection] = []
         self.bytes_read = 0
-        self.unopened = sorted((f for file in files if (f := self._feed(file))), key=lambda f: (f.first_s, f.file.origin))
+        self.unopened = sorted(
+            (f for file in files if (f := self._feed(file))), key=lambda f: (f.first_s, f.file.origin)
+        )
         self.open: list[Feed] = []
 
     def _feed(self, file: LogFile) -> Feed | None:
         head = file.peek()
         provider = self.source if self.source is not None else sniff(head)
         if provider is None:
-            reason = "empty file" if not head.strip() else "no audit log of a known provider (CloudTrail, Okta, Keycloak)"
+            reason = (
+                "empty file" if not head.strip() else "no audit log of a known provider (CloudTrail, Okta, Keycloak)"
+            )
             self.rejected += file.rejected or [Rejection(file.origin, 1, "$", reason)]
             return None
         return Feed(file, self.parsers[provider])

@@ -36,7 +36,9 @@ def expand(paths: list[str]) -> list[str]:
         elif path.is_dir():
             found += sorted(str(p) for p in path.rglob("*") if p.is_file())
         else:
-            matches = sorted(str(p) for p in Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))) if p.is_file())
+            matches = sorted(
+                str(p) for p in Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))) if p.is_file()
+            )
             if not matches:
                 raise InputError(f"{text}: no such file or folder")
             found += matches
@@ -102,7 +104,14 @@ class LogFile:
             if not cut:
                 rest += chunk
                 if len(rest) > MAX_DOCUMENT_BYTES:
-                    self.rejected.append(Rejection(self.origin, line, "$", f"a line longer than {MAX_DOCUMENT_BYTES >> 20} MiB; the rest is not read"))
+                    self.rejected.append(
+                        Rejection(
+                            self.origin,
+                            line,
+                            "$",
+                            f"a line longer than {MAX_DOCUMENT_BYTES >> 20} MiB; the rest is not read",
+                        )
+                    )
                     return
                 continue
             data = b"".join((rest, memoryview(chunk)[:cut])) if rest or cut < len(chunk) else chunk
@@ -118,7 +127,14 @@ class LogFile:
             parts.append(chunk)
             size += len(chunk)
             if size > MAX_DOCUMENT_BYTES:
-                self.rejected.append(Rejection(self.origin, 1, "$", f"a document larger than {MAX_DOCUMENT_BYTES >> 20} MiB; split it or use JSON Lines"))
+                self.rejected.append(
+                    Rejection(
+                        self.origin,
+                        1,
+                        "$",
+                        f"a document larger than {MAX_DOCUMENT_BYTES >> 20} MiB; split it or use JSON Lines",
+                    )
+                )
                 return None
         return b"".join(parts)
 
@@ -129,7 +145,9 @@ class LogFile:
         try:
             text = data.decode(encoding).encode()
         except UnicodeDecodeError as error:
-            self.rejected.append(Rejection(self.origin, 1, "$", f"not {encoding}: {error.reason} at byte {error.start}"))
+            self.rejected.append(
+                Rejection(self.origin, 1, "$", f"not {encoding}: {error.reason} at byte {error.start}")
+            )
             return
         yield Block(text, self.origin, 1, is_lines(text[:PEEK_BYTES]))
 
@@ -147,9 +165,9 @@ def _read(stream: BinaryIO, size: int, once: bool) -> Iterator[bytes]:
 
 def _decompressed(raw: BinaryIO, start: bytes) -> BinaryIO:
     if start[:2] == _GZIP:
-        return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]
+        return gzip.GzipFile(fileobj=raw)
     if start == _ZSTD:
-        return zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)  # type: ignore[return-value]
+        return zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
     return raw
 
 

@@ -63,7 +63,11 @@ def load_feeds(policy: Policy, beside: str | None) -> ContextFeeds:
     """The operator's credential files, relative to the policy file."""
 
     def names(path: str) -> frozenset[str]:
-        return read_names(_bytes_of(_beside(path, beside), "context file").decode("utf-8", "replace")) if path else frozenset()
+        return (
+            read_names(_bytes_of(_beside(path, beside), "context file").decode("utf-8", "replace"))
+            if path
+            else frozenset()
+        )
 
     context = policy.context
     return ContextFeeds(names(context.exposed), names(context.canaries), names(context.retired), context.bindings)
@@ -99,13 +103,17 @@ class Replay:
         self.baseline_events = 0
         self.seconds = 0.0
 
-    def learn(self, paths: list[str], source: Provider | None = None, progress: Callable[[int], None] | None = None) -> None:
+    def learn(
+        self, paths: list[str], source: Provider | None = None, progress: Callable[[int], None] | None = None
+    ) -> None:
         """Learns a baseline without deciding."""
         for _ in self._run(paths, source, False, progress):
             pass
         self.baseline_events = self.engine.counters()["events"]
 
-    def run(self, paths: list[str], source: Provider | None = None, progress: Callable[[int], None] | None = None) -> Iterator[Decision]:
+    def run(
+        self, paths: list[str], source: Provider | None = None, progress: Callable[[int], None] | None = None
+    ) -> Iterator[Decision]:
         """Decisions as they fall. Raises ``InputError`` when nothing usable was found."""
         before = self.engine.counters()["events"]
         for decision in self._run(paths, source, True, progress):
@@ -115,7 +123,9 @@ class Replay:
             first = f": {self.rejected[0]}" if self.rejected else ""
             raise InputError(f"no usable audit record in {', '.join(paths)[:200]}{first}")
 
-    def _run(self, paths: list[str], source: Provider | None, decides: bool, progress: Callable[[int], None] | None) -> Iterator[Decision]:
+    def _run(
+        self, paths: list[str], source: Provider | None, decides: bool, progress: Callable[[int], None] | None
+    ) -> Iterator[Decision]:
         started = time.perf_counter()
         merge = Merge([LogFile(p) for p in expand(paths)], self.parsers, source, self.policy.lateness_s)
         for rows in merge.frames():
@@ -150,6 +160,8 @@ class Replay:
             duplicates=counters["duplicates"],
             late=counters["late"],
             evicted=counters["evicted"],
-            identity_days={name: int(days[i]) for i, name in enumerate(("human", "workload", "delegated", "emergency"))},
+            identity_days={
+                name: int(days[i]) for i, name in enumerate(("human", "workload", "delegated", "emergency"))
+            },
             baseline_events=self.baseline_events,
         )

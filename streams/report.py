@@ -36,7 +36,9 @@ DEEDS = {
 }
 
 
-def write_report(path: str, summary: Summary, cases: list[Case], counterfactual: list[dict[str, Any]] | None = None) -> None:
+def write_report(
+    path: str, summary: Summary, cases: list[Case], counterfactual: list[dict[str, Any]] | None = None
+) -> None:
     """Writes the page. ``counterfactual``: the sweep's rows, as ``Containment`` fields. Raises ``InputError`` if the file cannot be written."""
     try:
         Path(path).write_text(page(summary, cases, counterfactual), "utf-8")
@@ -101,7 +103,9 @@ def _counts(summary: Summary) -> str:
 def _notes(summary: Summary, cases: Sequence[Case], kept: Sequence[Case]) -> str:
     notes = []
     if len(kept) < len(cases):
-        notes.append(f"Only {len(kept)} of {len(cases):,} decisions are shown, revocations first. The decisions file has all of them.")
+        notes.append(
+            f"Only {len(kept)} of {len(cases):,} decisions are shown, revocations first. The decisions file has all of them."
+        )
     if summary.rejected:
         notes.append(f"{summary.rejected:,} records were not usable and took no part.")
     return "".join(f'<p class="note">{note}</p>' for note in notes)
@@ -140,9 +144,15 @@ def headline(decision: Decision, seconds: float) -> str:
     if decision.action == "alert":
         deed = "would have raised an alert" if decision.dry_run else "raised an alert"
     else:
-        deed = f"{'would have been' if decision.dry_run else 'was'} {DEEDS.get(decision.action, _words(decision.action))}"
+        deed = (
+            f"{'would have been' if decision.dry_run else 'was'} {DEEDS.get(decision.action, _words(decision.action))}"
+        )
     count = decision.actions_before
-    when = "at its first suspicious action" if count <= 1 else f"{span(seconds)} after its first suspicious action, after {count} such actions"
+    when = (
+        "at its first suspicious action"
+        if count <= 1
+        else f"{span(seconds)} after its first suspicious action, after {count} such actions"
+    )
     return f"{who} {deed} {when}."
 
 
@@ -184,7 +194,11 @@ def _loop(decision: Decision) -> str:
 def _timeline(case: Case) -> str:
     if not case.points:
         return '<p class="note">No scored action is kept for this decision, so there is no timeline.</p>'
-    cut = f'<p class="note">{case.points_cut:,} actions furthest from the decision are left out.</p>' if case.points_cut else ""
+    cut = (
+        f'<p class="note">{case.points_cut:,} actions furthest from the decision are left out.</p>'
+        if case.points_cut
+        else ""
+    )
     name = f"Timeline of {len(case.points)} actions: evidence in bits over time. Arrow keys walk through them."
     return (
         f'{cut}<div class="chart timeline" tabindex="0" role="group" aria-label="{name}">{timeline(case.points, case.decision.is_revocation)}</div>'
@@ -193,12 +207,21 @@ def _timeline(case: Case) -> str:
 
 
 def _legend() -> str:
-    entries = [("success", False, False, "success"), ("denied", False, False, "denied"), ("error", False, False, "error or throttled")]
-    entries += [("success", True, False, "another hand of the same principal"), ("success", False, True, "after the decision")]
+    entries = [
+        ("success", False, False, "success"),
+        ("denied", False, False, "denied"),
+        ("error", False, False, "error or throttled"),
+    ]
+    entries += [
+        ("success", True, False, "another hand of the same principal"),
+        ("success", False, True, "after the decision"),
+    ]
     items = []
     for outcome, is_other, is_after, text in entries:
         point = Point("", 0.0, "", outcome, "", "", "", 0.0, 0.0, not is_other, is_after, False)
-        items.append(f'<li><svg width="16" height="16" aria-hidden="true">{dot_shape(point, 8.0, 8.0, "")}</svg>{text}</li>')
+        items.append(
+            f'<li><svg width="16" height="16" aria-hidden="true">{dot_shape(point, 8.0, 8.0, "")}</svg>{text}</li>'
+        )
     return f'<ul class="legend">{"".join(items)}</ul>'
 
 
@@ -222,7 +245,9 @@ def _tags(decision: Decision) -> str:
 def _technique(name: str) -> str:
     if not TECHNIQUE.fullmatch(name):
         return f"<span>{safe(name)}</span>"
-    return f'<a href="https://attack.mitre.org/techniques/{name.replace(".", "/")}/" rel="noreferrer noopener">{name}</a>'
+    return (
+        f'<a href="https://attack.mitre.org/techniques/{name.replace(".", "/")}/" rel="noreferrer noopener">{name}</a>'
+    )
 
 
 def _lineage(case: Case) -> str:
@@ -252,7 +277,7 @@ def _matrix(rows: Iterable[dict[str, Any]]) -> str:
 
 def _sweep(rows: Sequence[dict[str, Any]]) -> str:
     totals = sweep(rows)
-    title = '<section><h2>Had the log arrived later, or the provider been slower</h2>'
+    title = "<section><h2>Had the log arrived later, or the provider been slower</h2>"
     if not totals:
         return f"{title}<p>No credential was revoked, so there is nothing to sweep.</p></section>"
     cells = {(lag, propagation): (through, stopped) for lag, propagation, _n, through, stopped in totals}
@@ -266,7 +291,11 @@ def _grid(cells: dict[tuple[float, float], tuple[int, int]]) -> str:
     body = ""
     for lag in lags:
         values = (cells.get((lag, p)) for p in propagations)
-        body += f"<tr><td>{span(lag)}</td>" + "".join(f'<td class="n">{v[0]:,} / {v[1]:,}</td>' if v else "<td></td>" for v in values) + "</tr>"
+        body += (
+            f"<tr><td>{span(lag)}</td>"
+            + "".join(f'<td class="n">{v[0]:,} / {v[1]:,}</td>' if v else "<td></td>" for v in values)
+            + "</tr>"
+        )
     return f'<div class="scroll" tabindex="0" role="region" aria-label="Counterfactual"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 

@@ -1,5 +1,6 @@
 """What the report shows of one decision: its timeline, action by action, as data and as a drawing, and the credentials minted on the way."""
 
+import itertools
 from collections import deque
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -95,7 +96,9 @@ def _trail(engine: Engine, decision: Decision) -> list[Exhibit]:
     direct = engine.trails.get(text_key(decision.principal))
     if direct is not None and _crossing(direct, decision) >= 0:
         return list(direct)
-    candidates = [t for t in reversed(engine.trails.values()) if t and t[-1].event.actor.principal == decision.principal]
+    candidates = [
+        t for t in reversed(engine.trails.values()) if t and t[-1].event.actor.principal == decision.principal
+    ]
     exact = next((t for t in candidates if any(e.event.event_id == decision.event_id for e in t)), None)
     return list(exact or next((t for t in candidates if _crossing(t, decision) >= 0), ()))
 
@@ -128,7 +131,9 @@ def _points(exhibits: list[Exhibit], at: int, decision: Decision) -> list[Point]
             resource=e.event.resource,
             credential=e.event.actor.credential,
             evidence_bits=round(max(float(e.x["evidence"]), float(e.x["cold"]) if is_cold else 0.0), 2),
-            threshold_bits=decision.threshold_bits if is_cold or not decision.threshold_bits else round(float(e.x["threshold"]) - below, 2),
+            threshold_bits=decision.threshold_bits
+            if is_cold or not decision.threshold_bits
+            else round(float(e.x["threshold"]) - below, 2),
             is_own_hand=id(e) in own,
             is_after=i > at,
             is_crossing=i == at,
@@ -145,7 +150,9 @@ def _edges(engine: Engine, exhibits: Iterable[Exhibit], decision: Decision, cros
         credential = waiting.pop(0)
         if credential not in visited:
             visited.add(credential)
-            uses = [e for e in _trail_of_credential(engine, text_key(credential)) if e.event.actor.credential == credential]
+            uses = [
+                e for e in _trail_of_credential(engine, text_key(credential)) if e.event.actor.credential == credential
+            ]
             fresh = {pair: edge for pair, edge in _minting(uses, decision.time).items() if pair not in found}
             found.update(fresh)
             waiting += [minted for _parent, minted in fresh]
@@ -160,7 +167,13 @@ def _minting(exhibits: Iterable[Exhibit], decided: str) -> dict[tuple[str, str],
         parent = event.actor.credential
         for giver, taker in ((event.parent, parent), (parent, event.minted)):
             if giver and taker and giver != taker:
-                edge = Edge(giver, taker, event.operation if taker == event.minted else "", format_time(event.time_ns), event.time_ns > decided_ns)
+                edge = Edge(
+                    giver,
+                    taker,
+                    event.operation if taker == event.minted else "",
+                    format_time(event.time_ns),
+                    event.time_ns > decided_ns,
+                )
                 edges.setdefault((giver, taker), edge)
     return edges
 
@@ -168,7 +181,9 @@ def _minting(exhibits: Iterable[Exhibit], decided: str) -> dict[tuple[str, str],
 def _upward(engine: Engine, decision: Decision, crossing: Exhibit) -> dict[tuple[str, str], Edge]:
     """The call that minted the decision's credential, if whoever made it is still remembered."""
     row = _credential_row(engine, int(crossing.x["credential"]))
-    parent_trail = engine.trails.get(int(engine.state.tables["credentials"].rows[row]["parent_principal"]), ()) if row >= 0 else ()
+    parent_trail = (
+        engine.trails.get(int(engine.state.tables["credentials"].rows[row]["parent_principal"]), ()) if row >= 0 else ()
+    )
     return _minting((e for e in parent_trail if e.event.minted == decision.credential), decision.time)
 
 
@@ -202,7 +217,7 @@ def time_positions(seconds: Sequence[float]) -> tuple[list[float], list[int]]:
     A pause is long beyond ``LONGEST_PAUSE`` times the median of the gaps that are not zero: a day of waiting must not squeeze
     a minute of work into one dot.
     """
-    gaps = [max(0.0, b - a) for a, b in zip(seconds, seconds[1:], strict=False)]
+    gaps = [max(0.0, b - a) for a, b in itertools.pairwise(seconds)]
     longest = LONGEST_PAUSE * median([g for g in gaps if g > 0.0] or [1.0])
     at, places = 0.0, [0.0]
     for gap in gaps:
@@ -278,7 +293,9 @@ def _after(points: Sequence[Point], xs: list[float], is_revocation: bool) -> str
     shade = f'<rect class="shade" x="{start:.1f}" y="{TOP:g}" width="{WIDTH - RIGHT - start:.1f}" height="{HEIGHT - TOP - BOTTOM:g}"/>'
     text = "prevented if revoked at once" if is_revocation else "after the decision"
     room = WIDTH - RIGHT - start > 190
-    return shade + (f'<text x="{WIDTH - RIGHT - 6:g}" y="{HEIGHT - BOTTOM - 8:g}" text-anchor="end">{text}</text>' if room else "")
+    return shade + (
+        f'<text x="{WIDTH - RIGHT - 6:g}" y="{HEIGHT - BOTTOM - 8:g}" text-anchor="end">{text}</text>' if room else ""
+    )
 
 
 def _bits_axis(top_bits: float) -> str:
@@ -286,7 +303,9 @@ def _bits_axis(top_bits: float) -> str:
     lines = []
     for bits in range(0, int(top_bits) + 1, step):
         y = _y(bits, top_bits)
-        lines.append(f'<line class="grid" x1="{LEFT:g}" x2="{WIDTH - RIGHT:g}" y1="{y:.1f}" y2="{y:.1f}"/><text x="{LEFT - 6:g}" y="{y + 4:.1f}" text-anchor="end">{bits}</text>')
+        lines.append(
+            f'<line class="grid" x1="{LEFT:g}" x2="{WIDTH - RIGHT:g}" y1="{y:.1f}" y2="{y:.1f}"/><text x="{LEFT - 6:g}" y="{y + 4:.1f}" text-anchor="end">{bits}</text>'
+        )
     return "".join(lines) + '<text x="4" y="14">bits</text>'
 
 
@@ -295,7 +314,9 @@ def _time_axis(points: Sequence[Point], xs: list[float]) -> str:
     for point, x in zip(points, xs, strict=True):
         if x - last >= TICK_GAP:
             anchor = "middle" if x < WIDTH - RIGHT - 30 else "end"
-            labels.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16:g}" text-anchor="{anchor}">+{span(point.seconds)}</text>')
+            labels.append(
+                f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16:g}" text-anchor="{anchor}">+{span(point.seconds)}</text>'
+            )
             last = x
     start = escape(shown(points[0].time))
     return "".join(labels) + f'<text x="{LEFT:g}" y="{HEIGHT - 6:g}">+0 s is {start}</text>'

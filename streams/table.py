@@ -47,7 +47,11 @@ def top_reason(decision: Decision) -> Reason | None:
 
 def decision_table(decisions: Sequence[Decision], limit: int = 20) -> Table:
     """The first ``limit`` decisions, a row each; the caption says how many are not shown."""
-    table = Table(title=f"{len(decisions)} decision{'' if len(decisions) == 1 else 's'}", title_justify="left", caption_justify="left")
+    table = Table(
+        title=f"{len(decisions)} decision{'' if len(decisions) == 1 else 's'}",
+        title_justify="left",
+        caption_justify="left",
+    )
     for header in ("when", "action", "credential", "principal", "pattern"):
         table.add_column(header, overflow="fold")
     table.add_column("bits", justify="right", no_wrap=True)
@@ -93,8 +97,20 @@ def summary_lines(summary: Summary) -> Table:
     grid.add_row(Text("decisions"), Text(made, style="bold" if summary.decisions else ""))
     for name, counts in (("by path", summary.by_path), ("by pattern", summary.by_pattern)):
         if counts:
-            grid.add_row(Text(name), Text(", ".join(f"{shown(k, 40)} {n:,}" for k, n in sorted(counts.items(), key=lambda kv: (-kv[1], kv[0])))))
-    left = {"rejected": summary.rejected, "duplicates": summary.duplicates, "late": summary.late, "evicted": summary.evicted}
+            grid.add_row(
+                Text(name),
+                Text(
+                    ", ".join(
+                        f"{shown(k, 40)} {n:,}" for k, n in sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))
+                    )
+                ),
+            )
+    left = {
+        "rejected": summary.rejected,
+        "duplicates": summary.duplicates,
+        "late": summary.late,
+        "evicted": summary.evicted,
+    }
     if any(left.values()):
         grid.add_row(Text("left aside"), Text(", ".join(f"{name} {n:,}" for name, n in left.items() if n)))
     return grid
@@ -104,7 +120,9 @@ def sweep(rows: Iterable[dict[str, Any]]) -> list[tuple[float, float, int, int, 
     """Each (source lag s, propagation s) with its credentials, and the own actions that got through and that were stopped, summed."""
     cells: dict[tuple[float, float], list[tuple[int, int]]] = defaultdict(list)
     for row in rows:
-        cells[float(row["source_lag_s"]), float(row["propagation_s"])].append((int(row["actions_before"]), int(row["actions_after"])))
+        cells[float(row["source_lag_s"]), float(row["propagation_s"])].append(
+            (int(row["actions_before"]), int(row["actions_after"]))
+        )
     return [(*key, len(cell), sum(b for b, _ in cell), sum(a for _, a in cell)) for key, cell in sorted(cells.items())]
 
 
@@ -114,7 +132,9 @@ def counterfactual_table(rows: Sequence[dict[str, Any]]) -> Table:
     for header in ("source lag", "propagation", "credentials", "actions got through", "actions stopped"):
         table.add_column(header, justify="right")
     for lag_s, propagation_s, credentials, through, stopped in sweep(rows):
-        table.add_row(*map(Text, (f"{lag_s:g} s", f"{propagation_s:g} s", f"{credentials:,}", f"{through:,}", f"{stopped:,}")))
+        table.add_row(
+            *map(Text, (f"{lag_s:g} s", f"{propagation_s:g} s", f"{credentials:,}", f"{through:,}", f"{stopped:,}"))
+        )
     if not rows:
         table.caption = "no credential was revoked: nothing to sweep"
     return table

@@ -55,7 +55,9 @@ def cloudtrail(
             "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/session",
             "accountId": ACCOUNT,
             "accessKeyId": key,
-            "sessionContext": {"sessionIssuer": {"type": "Role", "arn": f"arn:aws:iam::{ACCOUNT}:role/{role}", "userName": role}},
+            "sessionContext": {
+                "sessionIssuer": {"type": "Role", "arn": f"arn:aws:iam::{ACCOUNT}:role/{role}", "userName": role}
+            },
         }
     record = {
         "eventVersion": "1.09",
@@ -92,7 +94,16 @@ def routine(events: int = 3000, every_s: float = 60.0) -> list[dict[str, Any]]:
                 i,
                 i * every_s,
                 operations[(i // 2) % len(operations)],
-                **({} if worker else {"key": "AKIAEXAMPLEAPP000000", "user": "app", "source": "198.51.100.7", "agent": "aws-sdk-go/1.55"}),
+                **(
+                    {}
+                    if worker
+                    else {
+                        "key": "AKIAEXAMPLEAPP000000",
+                        "user": "app",
+                        "source": "198.51.100.7",
+                        "agent": "aws-sdk-go/1.55",
+                    }
+                ),
                 requestParameters={"bucketName": "data", "key": f"part-{i % 7}"},
             )
         )
@@ -117,7 +128,14 @@ def stolen_key(start_s: float, first: int = 900_000, gap_s: float = 4.0) -> list
     """The application's key in a stranger's hands."""
     return [
         cloudtrail(
-            first + i, start_s + i * gap_s, op, key="AKIAEXAMPLEAPP000000", user="app", source="203.0.113.66", agent="aws-cli/2.15.0 Python/3.11 Linux/6.1", error=error
+            first + i,
+            start_s + i * gap_s,
+            op,
+            key="AKIAEXAMPLEAPP000000",
+            user="app",
+            source="203.0.113.66",
+            agent="aws-cli/2.15.0 Python/3.11 Linux/6.1",
+            error=error,
         )
         for i, (op, error) in enumerate(ATTACK)
     ]

@@ -14,7 +14,6 @@ from detector.columns import FAMILIES
 from detector.errors import ConfigError
 from detector.event import Path
 
-
 REMEMBERED = 1 << 16
 
 
@@ -59,7 +58,9 @@ def read_rules(text: bytes, origin: str) -> RuleFile:
             raise ConfigError(f"identity rules {origin}: family {family.name!r}, wanted one of {', '.join(FAMILIES)}")
     for rule in rules.path:
         if rule.path.upper() not in Path.__members__:
-            raise ConfigError(f"identity rules {origin}: path {rule.path!r}, wanted human, workload, delegated or emergency")
+            raise ConfigError(
+                f"identity rules {origin}: path {rule.path!r}, wanted human, workload, delegated or emergency"
+            )
     return rules
 
 

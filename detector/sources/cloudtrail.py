@@ -35,7 +35,9 @@ _AUTHENTICATION = re.compile(
     re.IGNORECASE,
 )
 _THROTTLED = re.compile(r"throttl|requestlimitexceeded|toomanyrequests|slowdown|rateexceeded", re.IGNORECASE)
-_MINTING = re.compile(r"^(sts:(AssumeRole|AssumeRoot|GetSessionToken|GetFederationToken)|iam:(CreateAccessKey|CreateLoginProfile)$)")
+_MINTING = re.compile(
+    r"^(sts:(AssumeRole|AssumeRoot|GetSessionToken|GetFederationToken)|iam:(CreateAccessKey|CreateLoginProfile)$)"
+)
 _MEMO = 1 << 16
 
 
@@ -229,13 +231,25 @@ class CloudTrailParser:
 
     provider = Provider.AWS
 
-    def __init__(self, vocabulary: Vocabulary, rules: IdentityRules, feeds: ContextFeeds, not_after_ns: int = FOREVER_NS) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, rules: IdentityRules, feeds: ContextFeeds, not_after_ns: int = FOREVER_NS
+    ) -> None:
         self.vocabulary, self.rules, self.feeds = vocabulary, rules, feeds
         self.decoder = msgspec.json.Decoder(Record)
         self.array_decoder = msgspec.json.Decoder(list[Record])
         self.identity_decoder = msgspec.json.Decoder(UserIdentity | None)
         self.times = TimeColumn(not_after_ns)
-        self.actors = Memo([("credential", "u8"), ("principal", "u8"), ("agent", "u8"), ("group", "u2"), ("path", "u1"), ("marks", "u2"), ("by_address", "?")])
+        self.actors = Memo(
+            [
+                ("credential", "u8"),
+                ("principal", "u8"),
+                ("agent", "u8"),
+                ("group", "u2"),
+                ("path", "u1"),
+                ("marks", "u2"),
+                ("by_address", "?"),
+            ]
+        )
         self.operations = Memo([("operation", "u2"), ("operation_key", "u8"), ("special", "?")])
         self.sources = Memo([("source", "u8"), ("network", "u8")])
         self.outcome_memo: dict[str | None, int] = {None: 0}
@@ -251,7 +265,10 @@ class CloudTrailParser:
         if len(bad):
             positions = decoded.positions or range(decoded.first, decoded.first + len(records))
             decoded.rejected.extend(
-                Rejection(block.origin, positions[i], "$.eventTime", f"{records[i].eventTime[:80]!r} is no believable time") for i in bad
+                Rejection(
+                    block.origin, positions[i], "$.eventTime", f"{records[i].eventTime[:80]!r} is no believable time"
+                )
+                for i in bad
             )
             keep = np.flatnonzero(~np.isnan(times))
             records, times = [records[i] for i in keep], times[keep]
@@ -282,7 +299,9 @@ class CloudTrailParser:
         rows["operation"] = resolved["operation"]
         rows["operation_key"] = resolved["operation_key"]
         outcomes = self.outcome_memo
-        rows["outcome"] = [outcomes[r.errorCode] if r.errorCode in outcomes else self._outcome(r.errorCode) for r in records]
+        rows["outcome"] = [
+            outcomes[r.errorCode] if r.errorCode in outcomes else self._outcome(r.errorCode) for r in records
+        ]
         for i in np.flatnonzero(resolved["special"]).tolist():
             self._fill_special(rows, i, records[i])
 
@@ -320,7 +339,8 @@ class CloudTrailParser:
         self.actors.make_room()
         get, resolve = self.actors.numbers.get, self._resolve
         who = [
-            get((bytes(r.userIdentity), r.userAgent, r.eventType, r.sessionCredentialFromConsole, r.recipientAccountId)) or resolve(r, origin)
+            get((bytes(r.userIdentity), r.userAgent, r.eventType, r.sessionCredentialFromConsole, r.recipientAccountId))
+            or resolve(r, origin)
             for r in records
         ]
         for i in np.flatnonzero(self.actors.rows_of(who)["by_address"]).tolist():
@@ -333,12 +353,16 @@ class CloudTrailParser:
     def _resolve(self, record: Record, origin: str) -> int:
         actor = self.actor(record, origin)
         by_address = self.rules.is_shared(actor.principal) or self.feeds.is_bound(actor.principal)
-        return self.actors.add(None if bytes(record.userIdentity) == b"null" else _hand(record), _row(actor, by_address), actor)
+        return self.actors.add(
+            None if bytes(record.userIdentity) == b"null" else _hand(record), _row(actor, by_address), actor
+        )
 
     def _resolve_at_address(self, record: Record, origin: str) -> int:
         """Who, for an identity the address tells more about: a consumer of a shared account, a token bound to networks."""
         key = (*_hand(record), record.sourceIPAddress)
-        return self.actors.numbers.get(key) or self.actors.add(key, _row(actor := self.actor(record, origin), False), actor)
+        return self.actors.numbers.get(key) or self.actors.add(
+            key, _row(actor := self.actor(record, origin), False), actor
+        )
 
     def actor(self, record: Record, origin: str = "") -> Actor:
         """Who made this call."""
@@ -354,7 +378,18 @@ class CloudTrailParser:
         consumer = f"{family}/{network_of(record.sourceIPAddress or '')}" if self.rules.is_shared(principal) else ""
         marks |= self.feeds.marks(credential, principal, record.sourceIPAddress or "")
         claims = _claims(who) if who.invokedBy or who.identityProvider or who.sessionContext else ()
-        return Actor(credential, principal, path, family, agent_name(agent), recipient or who.accountId or "", "", consumer, claims, marks)
+        return Actor(
+            credential,
+            principal,
+            path,
+            family,
+            agent_name(agent),
+            recipient or who.accountId or "",
+            "",
+            consumer,
+            claims,
+            marks,
+        )
 
 
 def _hand(r: Record) -> tuple[Any, ...]:
@@ -363,7 +398,15 @@ def _hand(r: Record) -> tuple[Any, ...]:
 
 def _row(actor: Actor, by_address: bool) -> tuple[Any, ...]:
     group = group_number(Provider.AWS, actor.path, actor.family)
-    return (actor.credential_key, actor.principal_key, text_key(actor.agent), group, int(actor.path), actor.marks, by_address)
+    return (
+        actor.credential_key,
+        actor.principal_key,
+        text_key(actor.agent),
+        group,
+        int(actor.path),
+        actor.marks,
+        by_address,
+    )
 
 
 def _text_column(texts: list[str]) -> np.ndarray:
@@ -372,17 +415,26 @@ def _text_column(texts: list[str]) -> np.ndarray:
 
 
 def _default_path(who: UserIdentity, record: Record, recipient: str) -> Path:
-    from_console = record.sessionCredentialFromConsole in ("true", True) or record.eventType in ("AwsConsoleSignIn", "AwsConsoleAction")
+    from_console = record.sessionCredentialFromConsole in ("true", True) or record.eventType in (
+        "AwsConsoleSignIn",
+        "AwsConsoleAction",
+    )
     if from_console or who.type in ("Root", "SAMLUser", "IdentityCenterUser"):
         return Path.HUMAN
-    if who.type == "AWSAccount" or (who.accountId and recipient and who.type == "AssumedRole" and who.accountId != recipient):
+    if who.type == "AWSAccount" or (
+        who.accountId and recipient and who.type == "AssumedRole" and who.accountId != recipient
+    ):
         return Path.DELEGATED
     return Path.WORKLOAD
 
 
 def _claims(who: UserIdentity) -> tuple[tuple[str, str], ...]:
     source_identity = who.sessionContext.sourceIdentity if who.sessionContext else None
-    named = (("source_identity", source_identity), ("invoked_by", who.invokedBy), ("identity_provider", who.identityProvider))
+    named = (
+        ("source_identity", source_identity),
+        ("invoked_by", who.invokedBy),
+        ("identity_provider", who.identityProvider),
+    )
     return tuple((name, value) for name, value in named if value)
 
 
@@ -401,7 +453,11 @@ def identify(who: UserIdentity, origin: str = "") -> tuple[str, str, int]:
     marks = int(Mark.TEMPORARY) if key.startswith("ASIA") else 0
     name = who.arn or who.principalId or who.userName or ""
     if who.type == "AWSService" or (who.type is None and who.invokedBy):
-        return f"aws-service:{who.invokedBy or name}", f"aws-service:{who.invokedBy or name}", marks | int(Mark.PROVIDER_OWNED)
+        return (
+            f"aws-service:{who.invokedBy or name}",
+            f"aws-service:{who.invokedBy or name}",
+            marks | int(Mark.PROVIDER_OWNED),
+        )
     if who.type == "AssumedRole":
         issuer = who.sessionContext.sessionIssuer if who.sessionContext else None
         principal = (issuer.arn if issuer and issuer.arn else None) or _role_of_session(name)
@@ -413,7 +469,9 @@ def identify(who: UserIdentity, origin: str = "") -> tuple[str, str, int]:
         user = who.onBehalfOf.userId if who.onBehalfOf else None
         return f"identity-center:{user or name}", who.credentialId or f"identity-center:{user or name}", marks
     if who.type == "AWSAccount":
-        anonymous = int(Mark.ANONYMOUS) if who.accountId == "anonymous" or who.principalId == "ANONYMOUS_PRINCIPAL" else 0
+        anonymous = (
+            int(Mark.ANONYMOUS) if who.accountId == "anonymous" or who.principalId == "ANONYMOUS_PRINCIPAL" else 0
+        )
         caller = f"account:{who.accountId or ''}:{who.principalId or ''}"
         return caller, key or caller, marks | anonymous
     if who.type in ("Stripped", "Unreadable") or not (name or key):

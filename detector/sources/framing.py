@@ -42,13 +42,16 @@ class Decoded(NamedTuple, Generic[R]):
     rejected: list[Rejection]
 
 
-def decode_block(block: Block, decoder: "msgspec.json.Decoder[Any]", array_decoder: "msgspec.json.Decoder[Any]") -> Decoded[Any]:
+def decode_block(
+    block: Block, decoder: "msgspec.json.Decoder[Any]", array_decoder: "msgspec.json.Decoder[Any]"
+) -> Decoded[Any]:
     """Typed records of a block; ``array_decoder`` decodes ``list[R]``."""
     try:
-        if block.is_lines:
-            records = decoder.decode_lines(block.data)
-        else:
-            records = array_decoder.decode(_records_of_document(block.data))
+        records = (
+            decoder.decode_lines(block.data)
+            if block.is_lines
+            else array_decoder.decode(_records_of_document(block.data))
+        )
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):
         return _one_by_one(block, decoder)
     return Decoded(records, None, block.position if block.is_lines else 1, [])
@@ -144,7 +147,11 @@ def _documents(block: Block, rejected: list[Rejection]) -> Iterator[tuple[int, b
         try:
             value, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            reason = "nested deeper than the decoder allows" if isinstance(error, RecursionError) else f"broken off or not JSON: {error}"
+            reason = (
+                "nested deeper than the decoder allows"
+                if isinstance(error, RecursionError)
+                else f"broken off or not JSON: {error}"
+            )
             rejected.append(Rejection(block.origin, number, "$", reason))
             at = _next_object(text, at)
             continue

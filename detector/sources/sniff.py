@@ -6,7 +6,10 @@ from detector.event import Provider
 
 _MARKS = {
     Provider.AWS: (re.compile(rb'\\?"eventSource\\?"\s*:'), re.compile(rb'\\?"eventName\\?"\s*:')),
-    Provider.OKTA: (re.compile(rb'"published"\s*:'), re.compile(rb'"(eventType|displayMessage|outcome|debugContext)"\s*:')),
+    Provider.OKTA: (
+        re.compile(rb'"published"\s*:'),
+        re.compile(rb'"(eventType|displayMessage|outcome|debugContext)"\s*:'),
+    ),
     Provider.KEYCLOAK: (re.compile(rb'"(realmId|realmName)"\s*:'), re.compile(rb'"(type|operationType)"\s*:')),
 }
 

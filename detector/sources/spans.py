@@ -29,9 +29,19 @@ def names_resource(buffer: np.ndarray, start: int, end: int) -> bool:
     if end - start < 2:
         return False
     for i in range(start, end - 4):
-        if buffer[i] == ord("e") and buffer[i + 1] == ord("s") and buffer[i + 2] == ord("s") and buffer[i + 3] == ord("i"):
+        if (
+            buffer[i] == ord("e")
+            and buffer[i + 1] == ord("s")
+            and buffer[i + 2] == ord("s")
+            and buffer[i + 3] == ord("i")
+        ):
             return False
-        if buffer[i] == ord("o") and buffer[i + 1] == ord("k") and buffer[i + 2] == ord("e") and buffer[i + 3] == ord("n"):
+        if (
+            buffer[i] == ord("o")
+            and buffer[i + 1] == ord("k")
+            and buffer[i + 2] == ord("e")
+            and buffer[i + 3] == ord("n")
+        ):
             return False
     last, before = buffer[end - 1], buffer[end - 2]
     if last == ord("d") and before == ord("I"):
@@ -41,7 +51,9 @@ def names_resource(buffer: np.ndarray, start: int, end: int) -> bool:
     third = buffer[end - 3]
     is_name = last == ord("e") and before == ord("m") and third == ord("a")
     is_arn = (last == ord("n") and before == ord("r")) or (last == ord("N") and before == ord("R"))
-    is_target = end - start == 6 and buffer[start] == ord("t") and last == ord("t") and third == ord("g") and before == ord("e")
+    is_target = (
+        end - start == 6 and buffer[start] == ord("t") and last == ord("t") and third == ord("g") and before == ord("e")
+    )
     is_key = last == ord("y") and before == ord("e") and (third == ord("K") or third == ord("k"))
     return is_name or is_arn or is_key or is_target
 
@@ -99,7 +111,11 @@ def whole_second_times(buffer: np.ndarray, count: int) -> np.ndarray:
             good = good and 48 <= t[i] <= 57
         year = (t[0] - 48) * 1000 + (t[1] - 48) * 100 + (t[2] - 48) * 10 + (t[3] - 48)
         month, day = (t[5] - 48) * 10 + t[6] - 48, (t[8] - 48) * 10 + t[9] - 48
-        hour, minute, second = (t[11] - 48) * 10 + t[12] - 48, (t[14] - 48) * 10 + t[15] - 48, (t[17] - 48) * 10 + t[18] - 48
+        hour, minute, second = (
+            (t[11] - 48) * 10 + t[12] - 48,
+            (t[14] - 48) * 10 + t[15] - 48,
+            (t[17] - 48) * 10 + t[18] - 48,
+        )
         leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
         longest = (29 if leap else 28) if month == 2 else 30 if month in (4, 6, 9, 11) else 31
         if not good or not 1 <= month <= 12 or not 1 <= day <= longest or hour > 23 or minute > 59 or second > 59:

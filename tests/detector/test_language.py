@@ -52,7 +52,7 @@ listed = [
     { name = "key:Make", wild = true, incidents = 2, techniques = ["T1098.001"], signals = ["mint"], source = "https://example.com/a" },
     { name = "key:Spoil", wild = false, incidents = 0, techniques = [], signals = [], source = "https://example.com/b" },
 ]
-"""  # noqa: E501
+"""
 
 
 def small(old: str = "", new: str = "") -> AttackerLanguage:

@@ -140,7 +140,9 @@ ATTACKS = [name for name in SCENARIOS if name in LOOPS]
 HARMLESS = [name for name in SCENARIOS if name not in LOOPS]
 
 
-def called(number: int, second: float, hand: Hand, call: str, error: str | None, on: str, mints: str = "") -> dict[str, Any]:
+def called(
+    number: int, second: float, hand: Hand, call: str, error: str | None, on: str, mints: str = ""
+) -> dict[str, Any]:
     """One CloudTrail record of a hand; ``mints`` is the access key id the answer hands out."""
     fields: dict[str, Any] = {}
     if on:
@@ -148,7 +150,9 @@ def called(number: int, second: float, hand: Hand, call: str, error: str | None,
     if mints:
         fields["responseElements"] = {"accessKey" if call.startswith("iam:") else "credentials": {"accessKeyId": mints}}
     who = {"user": hand.user} if hand.user else {"role": hand.role}
-    return cloudtrail(number, second, call, key=hand.key, source=hand.source, agent=hand.agent, error=error, **who, **fields)
+    return cloudtrail(
+        number, second, call, key=hand.key, source=hand.source, agent=hand.agent, error=error, **who, **fields
+    )
 
 
 def worked(first: int, hand: Hand, routine: Routine, since_s: float, until_s: float) -> Iterator[dict[str, Any]]:
@@ -171,7 +175,10 @@ def told(story: Scenario) -> list[dict[str, Any]]:
             rows.append((event.at + i * event.each_s, hand, calls[i % len(calls)], event))
     rows.sort(key=lambda row: row[0])
     start = BASELINE_S + LEAD_S
-    return [called(FIRST_EVENT + n, start + at, hand, call, e.error, e.on, e.mints) for n, (at, hand, call, e) in enumerate(rows)]
+    return [
+        called(FIRST_EVENT + n, start + at, hand, call, e.error, e.on, e.mints)
+        for n, (at, hand, call, e) in enumerate(rows)
+    ]
 
 
 def replayed(name: str, replay_of: Replayer) -> tuple[Scenario, list[dict[str, Any]], list[Decision]]:

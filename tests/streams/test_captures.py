@@ -19,7 +19,9 @@ from streams.replay import Replay
 DATA = Path(__file__).parents[3] / "shared" / "data"
 pytestmark = [
     pytest.mark.captures,
-    pytest.mark.skipif(not DATA.is_dir(), reason=f"the captured logs are not beside the project ({DATA.name} folder absent)"),
+    pytest.mark.skipif(
+        not DATA.is_dir(), reason=f"the captured logs are not beside the project ({DATA.name} folder absent)"
+    ),
 ]
 LONG = 10
 
@@ -49,7 +51,14 @@ def test_every_record_of_the_captures_parses(tmp_path: Path) -> None:
 
 
 def test_attack_captures_alert_without_a_baseline_and_most_are_revoked_when_told_to_act(tmp_path: Path) -> None:
-    table = Table("capture", "events", "alert after", "revoked after", "pattern", title="attack captures of ten or more events, no baseline")
+    table = Table(
+        "capture",
+        "events",
+        "alert after",
+        "revoked after",
+        "pattern",
+        title="attack captures of ten or more events, no baseline",
+    )
     revoked, alerted, long_files = 0, 0, 0
     for path in captures("aws-stratus", "*.json"):
         acting = replayed(path, tmp_path, cold_start_acts=True)
@@ -59,7 +68,9 @@ def test_attack_captures_alert_without_a_baseline_and_most_are_revoked_when_told
         long_files += 1
         alert = alerting.decisions[0] if alerting.decisions else None
         revocation = next((d for d in acting.decisions if d.is_revocation), None)
-        assert not any(d.is_revocation for d in alerting.decisions), "a principal without a day of history may only alert"
+        assert not any(d.is_revocation for d in alerting.decisions), (
+            "a principal without a day of history may only alert"
+        )
         alerted += alert is not None
         revoked += revocation is not None
         table.add_row(
@@ -98,8 +109,12 @@ WITHOUT_TIME_OR_NAME = {"AWS.CloudTrail": 25, "Okta.SystemLog": 34}
 """Hand-edited lines that are no audit records: no time, no operation, or "redacted" in their place; and aggregates of query results."""
 
 
-@pytest.mark.parametrize(("log_type", "provider"), [("AWS.CloudTrail", Provider.AWS), ("Okta.SystemLog", Provider.OKTA)])
-def test_every_labelled_record_with_a_time_and_an_operation_parses(log_type: str, provider: Provider, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("log_type", "provider"), [("AWS.CloudTrail", Provider.AWS), ("Okta.SystemLog", Provider.OKTA)]
+)
+def test_every_labelled_record_with_a_time_and_an_operation_parses(
+    log_type: str, provider: Provider, tmp_path: Path
+) -> None:
     rows = lines_of(log_type)
     replay = Replay(Policy())
     file = tmp_path / "labelled.jsonl"
@@ -107,8 +122,14 @@ def test_every_labelled_record_with_a_time_and_an_operation_parses(log_type: str
     list(replay.run([str(file)], provider))
     counters = replay.engine.counters()
     events = counters["events"] + counters["duplicates"]
-    Console(width=160).print(f"{log_type}: {len(rows)} records, {events} events, {replay.rejected_count} refused", *map(str, replay.rejected[:3]), sep="\n")
+    Console(width=160).print(
+        f"{log_type}: {len(rows)} records, {events} events, {replay.rejected_count} refused",
+        *map(str, replay.rejected[:3]),
+        sep="\n",
+    )
     assert len(rows) > 60
     assert events + replay.rejected_count == len(rows)
     assert replay.rejected_count <= WITHOUT_TIME_OR_NAME[log_type]
-    assert all("no believable time" in r.reason or "required field" in r.reason or r.json_path != "$" for r in replay.rejected)
+    assert all(
+        "no believable time" in r.reason or "required field" in r.reason or r.json_path != "$" for r in replay.rejected
+    )
