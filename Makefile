@@ -20,7 +20,7 @@ setup: .venv/.ready ## the environment, in .venv
 
 demo: setup ## replay the shipped capture: a table and out/report.html
 	@mkdir -p out
-	$(BIN)/outpace replay examples/demo/live --baseline examples/demo/baseline \
+	$(BIN)/outpace replay examples/demo/live --baseline examples/demo/baseline --policy examples/policy.toml \
 	  --out out/decisions.jsonl --report out/report.html --counterfactual
 
 test: setup ## every test

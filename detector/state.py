@@ -5,7 +5,7 @@ resources: what it has done and when), ``sources`` (second stage). Shared: what 
 evicts its oldest idle rows at its limit and counts them. Dates are seconds since 1970 in u4, good until 2106.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -187,7 +187,7 @@ class Limits(NamedTuple):
 class State:
     """The engine's memory: tables that grow and evict, plain arrays that do not."""
 
-    PER_EVENT = {"credentials": 2, "principals": 1, "facts": 7, "shared": 2, "sources": 1}
+    PER_EVENT: ClassVar = {"credentials": 2, "principals": 1, "facts": 7, "shared": 2, "sources": 1}
 
     def __init__(self, shipped_offsets: np.ndarray, class_prior: np.ndarray, limits: Limits | None = None) -> None:
         limits = limits or Limits()

@@ -1,5 +1,6 @@
 """The hard benign days: roll-outs, broken policies, SDK upgrades, network moves and throttling."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -20,11 +21,11 @@ def as_of(identity: Identity, day: int) -> Identity:
     return identity
 
 
-def disturbed(calls: list[Call], identity: Identity, day: int, start_s: int, rng: np.random.Generator) -> list[Call]:
+def disturbed(calls: list[Call], identity: Identity, day: int, rng: np.random.Generator) -> list[Call]:
     """The day's calls with its passing trouble in them: denials by a broken policy, throttling, and the retries."""
     for change in identity.changes:
         if change.day == day and change.kind in ("policy", "throttle"):
-            calls = _troubled(calls, identity, change, start_s, rng)
+            calls = _troubled(calls, identity, change, rng)
     return calls
 
 
@@ -49,12 +50,13 @@ def _added(identity: Identity) -> tuple[str, ...]:
     return tuple(new[offset : offset + _ROLLOUT_OPERATIONS])
 
 
-def _troubled(
-    calls: list[Call], identity: Identity, change: Change, start_s: int, rng: np.random.Generator
-) -> list[Call]:
-    from_s = start_s + 11 * _HOUR_S + int(rng.integers(_HOUR_S))
+def _troubled(calls: list[Call], identity: Identity, change: Change, rng: np.random.Generator) -> list[Call]:
+    if not calls:
+        return calls
+    from_s = calls[int(len(calls) * rng.uniform(0.3, 0.6))].at_s  # trouble is noticed by those at work
     failure, until_s = ("denied", from_s + 2 * _HOUR_S) if change.kind == "policy" else ("throttled", from_s + _HOUR_S)
-    hit = identity.operations[1]
+    during = Counter(call.operation for call in calls if from_s <= call.at_s < until_s)
+    hit = max(identity.operations, key=lambda operation: during[operation], default="")
     made: list[Call] = []
     for call in calls:
         caught = from_s <= call.at_s < until_s and call.operation == hit

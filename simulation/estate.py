@@ -41,7 +41,7 @@ class Estate:
             return []
         rng = np.random.default_rng([self.seed, number, 3, day])
         shift = workloads.Shift(changes.as_of(born, day), (self.seed, number), day, self.midnight_s(day), rng)
-        return changes.disturbed(workloads.calls(shift), shift.identity, day, shift.start_s, rng)
+        return changes.disturbed(workloads.calls(shift), shift.identity, day, rng)
 
     def day(self, day: int) -> list[Record]:
         """Every benign record of the day, in event-time order."""

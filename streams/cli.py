@@ -27,6 +27,7 @@ app = App(
     version_flags=["--version"],
 )
 SHOWN_REJECTIONS = 5
+WIDE = 150
 Source = Literal["cloudtrail", "okta", "keycloak"]
 _PROVIDERS = {"cloudtrail": Provider.AWS, "okta": Provider.OKTA, "keycloak": Provider.KEYCLOAK}
 
@@ -146,7 +147,7 @@ def _print(
             out["rejections"] = [str(r) for r in run.rejected[:100]]
         sys.stdout.write(msgspec.json.encode(out).decode() + "\n")
         return
-    console = Console()
+    console = terminal()
     if decisions:
         console.print(decision_table(decisions))
     if with_rows:
@@ -155,6 +156,12 @@ def _print(
     _print_rejections(run)
     if report:
         console.print(f"report: {escape(report)}")
+
+
+def terminal() -> Console:
+    """The terminal; where output goes to a file or a pipe, wide enough for the tables."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDE)
 
 
 def _print_rejections(run: Replay) -> None:

@@ -165,7 +165,7 @@ def _read(stream: BinaryIO, size: int, once: bool) -> Iterator[bytes]:
 
 def _decompressed(raw: BinaryIO, start: bytes) -> BinaryIO:
     if start[:2] == _GZIP:
-        return gzip.GzipFile(fileobj=raw)
+        return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]
     if start == _ZSTD:
         return zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
     return raw

@@ -7,6 +7,7 @@ from html import escape
 from statistics import median
 
 import msgspec
+import numpy as np
 
 from detector.decision import Decision
 from detector.engine import Engine, own_actions
@@ -193,7 +194,7 @@ def _trail_of_credential(engine: Engine, key: int) -> Sequence[Exhibit] | deque[
 
 
 def _credential_row(engine: Engine, key: int) -> int:
-    return int(find(engine.state.tables["credentials"].rows, key))
+    return int(find(engine.state.tables["credentials"].rows, np.uint64(key)))
 
 
 def span(seconds: float) -> str:

@@ -47,13 +47,18 @@ def test_plain_uses_its_own_network_and_agent_and_bind_the_victims() -> None:
     assert not plain & bound
 
 
-def test_a_camouflaged_attack_hides_between_the_victims_own_calls() -> None:
-    habits = {call.operation for call in _VICTIM}
-    shares = []
-    for seed in range(20):
-        calls = launch("recon", _VICTIM, _AT_S, rng(seed), "camo").calls
-        shares.append(np.mean([call.operation in habits for call in calls]))
-    assert 0.5 <= float(np.mean(shares)) <= 0.62
+def test_a_camouflaged_attack_is_about_fifty_five_percent_the_victims_own_calls() -> None:
+    bare = sum(len(launch("recon", _VICTIM, _AT_S, rng(seed), "bind").calls) for seed in range(200))
+    camouflaged = [launch("recon", _VICTIM, _AT_S, rng(seed), "camo").calls for seed in range(200)]
+    assert 0.53 <= 1 - bare / sum(map(len, camouflaged)) <= 0.57
+
+
+def test_camouflage_is_taken_from_the_victims_own_successful_calls() -> None:
+    habits = {(call.operation, call.resource) for call in _VICTIM}
+    own = {step.operation for step in PLAYBOOKS["recon"](rng())}
+    cover = [call for call in launch("recon", _VICTIM, _AT_S, rng(), "camo").calls if call.operation not in own]
+    assert cover
+    assert all((call.operation, call.resource) in habits and not call.failure for call in cover)
 
 
 def test_a_chained_attack_goes_on_with_the_keys_it_minted() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from simulation import capture, demo
 from simulation.__main__ import main
+from simulation.estate import Estate
 
 _SHIPPED = Path(__file__).resolve().parents[2] / "examples" / "demo"
 
@@ -85,7 +86,7 @@ def test_some_records_arrive_twice_in_different_files_and_some_out_of_order() ->
 
 
 def test_no_record_is_delivered_more_than_ten_minutes_late() -> None:
-    records, _ = demo.live_day(demo.Estate(7))
+    records, _ = demo.live_day(Estate(7))
     delivered = capture.deliveries(records, np.random.default_rng(1))
     lateness = [at_s - capture.seconds(record) for at_s, record in delivered]
     assert 30 <= min(lateness) <= max(lateness) <= 600
