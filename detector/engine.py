@@ -105,8 +105,9 @@ class Engine:
         kept, crossed = scoring.walk(rows, arrays, keys, self.knobs(decides), self._exhibits, self._crossings)
         crossings = {int(c["exhibit"]): int(c["kind"]) for c in self._crossings[:crossed]}
         found: list[tuple[int, Decision]] = []
+        numbers = self._exhibits[:kept].copy()
         for i in range(kept):
-            exhibit = self._keep(rows, batches, i)
+            exhibit = self._keep(rows, batches, numbers[i])
             if i in crossings:
                 found += [(int(exhibit.x["row"]), d) for d in self._decide(crossings[i], exhibit)]
         if decides:
@@ -114,8 +115,7 @@ class Engine:
         found.sort(key=lambda pair: pair[0])
         return [decision for _row, decision in found]
 
-    def _keep(self, rows: np.ndarray, batches: dict[int, Batch], i: int) -> Exhibit:
-        x = self._exhibits[i].copy()
+    def _keep(self, rows: np.ndarray, batches: dict[int, Batch], x: np.void) -> Exhibit:
         row = rows[int(x["row"])]
         exhibit = Exhibit((x, batches[int(row["batch"])].event(int(row["index"]))))
         principal = int(x["principal"])
@@ -205,7 +205,7 @@ class Engine:
             techniques=loop.techniques,
             frameworks=loop.frameworks,
             loop=Loop(int(x["iterations"]), round(per_minute, 2), round(seconds, 3)),
-            actions_before=len(mine),
+            actions_before=max(len(mine), int(x["actions"]) if kind in COLD else 0),
             first_event_time=format_time(mine[0].event.time_ns),
             reasons=(*certain_reasons(kind, at), *reasons_of(episode)),
             lineage=tuple(sorted({e.event.minted for e in mine if e.event.minted})),

@@ -47,9 +47,10 @@ class Reorder:
         self.waiting = []
         if held > MOST_PENDING:
             watermark_s = max(watermark_s, float(np.partition(rows["time_s"], held // 2)[held // 2]))
-        due = rows["time_s"] <= watermark_s
-        self.pending = rows[~due]
-        return in_order(rows if due.all() else rows[due])
+        rows = in_order(rows)
+        cut = int(np.searchsorted(rows["time_s"], watermark_s, "right"))
+        self.pending = rows[cut:]
+        return rows[:cut]
 
     def forget(self) -> None:
         """Drops batches no waiting row points at."""
@@ -59,4 +60,5 @@ class Reorder:
 
 def in_order(rows: np.ndarray) -> np.ndarray:
     """Rows by time, minting calls first, then event id."""
-    return rows[np.lexsort((rows["event_key"], rows["minted"] == 0, rows["time_s"]))]
+    keys = (rows["event_key"].copy(), rows["minted"] == 0, rows["time_s"].copy())
+    return rows.take(np.lexsort(keys))

@@ -470,6 +470,7 @@ def reset_episode(q: Row) -> None:
     q.signals = np.uint64(0)
     q.iterations = 0.0
     q.decision_s = 0.0
+    q.actions = 0
     q.resources = 0
 
 
@@ -700,6 +701,8 @@ def walk(
         x.since = q.since
         x.iterations = q.iterations
         x.decision_s = q.decision_s
+        q.actions += 1 if q.since > 0.0 else 0
+        x.actions = q.actions
         x.signals = q.signals
         q.day_peak = max(q.day_peak, np.float32(x.evidence))
         if e.minted != np.uint64(0):
@@ -713,6 +716,7 @@ def walk(
             crossings[crossed].exhibit = kept
             crossings[crossed].kind = kind
             crossed += 1
-        if kind or reached or q.level or x.a > NOTEWORTHY_BITS or x.cold > NOTEWORTHY_COLD_BITS:
+        cold_news = x.cold > NOTEWORTHY_COLD_BITS and (not x.is_repeat or x.beside_b > 0.0)
+        if kind or reached or q.level == 2 or x.a > NOTEWORTHY_BITS or cold_news:
             kept += 1
     return kept, crossed

@@ -68,6 +68,7 @@ PRINCIPAL = np.dtype(
         ("iterations", "f4"),
         ("decision_s", "f4"),
         ("day_peak", "f4"),
+        ("actions", "u4"),
         ("day", "u2"),
         ("group", "u2"),
         ("resources", "u1"),
@@ -131,6 +132,7 @@ EXHIBIT = np.dtype(
         ("threshold", "f8"),
         ("iterations", "f8"),
         ("decision_s", "f8"),
+        ("actions", "f8"),
         ("signals", "u8"),
     ]
 )

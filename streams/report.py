@@ -115,7 +115,7 @@ def _table(cases: Sequence[Case]) -> str:
     if not cases:
         return "<p>No decision: nothing reached a threshold.</p>"
     head = "<th>when</th><th>action</th><th>credential</th><th>principal</th><th>pattern</th>"
-    head += '<th class="n">bits / threshold</th><th class="n">actions before</th><th>top reason</th>'
+    head += '<th class="n">bits</th><th class="n">actions<br>before</th><th>top reason</th>'
     rows = "".join(_row(case.decision, i) for i, case in enumerate(cases))
     return f'<div class="scroll" tabindex="0" role="region" aria-label="Decisions"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 

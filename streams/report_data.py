@@ -161,7 +161,7 @@ def _edges(engine: Engine, exhibits: Iterable[Exhibit], decision: Decision, cros
 
 
 def _minting(exhibits: Iterable[Exhibit], decided: str) -> dict[tuple[str, str], Edge]:
-    edges = {}
+    edges: dict[tuple[str, str], Edge] = {}
     decided_ns = parse_time_ns(decided)
     for exhibit in exhibits:
         event = exhibit.event
@@ -290,7 +290,7 @@ def _after(points: Sequence[Point], xs: list[float], is_revocation: bool) -> str
     first = next((i for i, p in enumerate(points) if p.is_after), None)
     if not first:
         return ""
-    start = (xs[first - 1] + xs[first]) / 2
+    start = min(xs[first - 1] + 6.0, (xs[first - 1] + xs[first]) / 2)
     shade = f'<rect class="shade" x="{start:.1f}" y="{TOP:g}" width="{WIDTH - RIGHT - start:.1f}" height="{HEIGHT - TOP - BOTTOM:g}"/>'
     text = "prevented if revoked at once" if is_revocation else "after the decision"
     room = WIDTH - RIGHT - start > 190

@@ -9,6 +9,7 @@ which are never decoded.
 """
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -39,6 +40,7 @@ _MINTING = re.compile(
     r"^(sts:(AssumeRole|AssumeRoot|GetSessionToken|GetFederationToken)|iam:(CreateAccessKey|CreateLoginProfile)$)"
 )
 _MEMO = 1 << 16
+_OUTCOMES = tuple(Outcome)
 
 
 class Record(msgspec.Struct, gc=False):
@@ -135,6 +137,7 @@ def outcome_of(error_code: str | None) -> Outcome:
     return Outcome.DENIED if _DENIED.search(error_code) else Outcome.ERROR
 
 
+@lru_cache(maxsize=_MEMO)
 def operation_of(event_source: str, event_name: str) -> str:
     """Canonical operation name; API version suffixes are taken off.
 
@@ -171,7 +174,7 @@ class CloudTrailBatch:
             provider=Provider.AWS,
             event_id=r.eventID or "",
             operation=operation,
-            outcome=Outcome(int(self.rows[index]["outcome"])),
+            outcome=_OUTCOMES[self.rows[index]["outcome"]],
             actor=self.actors[self.who[index]],
             source=r.sourceIPAddress or "",
             resource=resource_name(r.requestParameters),
@@ -339,7 +342,7 @@ class CloudTrailParser:
         self.actors.make_room()
         get, resolve = self.actors.numbers.get, self._resolve
         who = [
-            get((bytes(r.userIdentity), r.userAgent, r.eventType, r.sessionCredentialFromConsole, r.recipientAccountId))
+            get((bytes(r.userIdentity), r.userAgent, r.recipientAccountId))
             or resolve(r, origin)
             for r in records
         ]
@@ -393,7 +396,7 @@ class CloudTrailParser:
 
 
 def _hand(r: Record) -> tuple[Any, ...]:
-    return (bytes(r.userIdentity), r.userAgent, r.eventType, r.sessionCredentialFromConsole, r.recipientAccountId)
+    return (bytes(r.userIdentity), r.userAgent, r.recipientAccountId)
 
 
 def _row(actor: Actor, by_address: bool) -> tuple[Any, ...]:
