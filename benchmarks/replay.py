@@ -32,6 +32,9 @@ from streams.reading import LogFile
 from streams.replay import Replay
 
 
+EVENTS_A_SESSION = 50
+
+
 class Issuer(msgspec.Struct, gc=False):
     """Session issuer, typed."""
 
@@ -188,11 +191,11 @@ def measure(events: int, sizes: list[int], rounds: int) -> dict[str, Any]:
     """Every figure."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        path = write_stream(folder / "stream.jsonl", events, max(1, events // 20), 7)
+        path = write_stream(folder / "stream.jsonl", events, max(1, events // EVENTS_A_SESSION), 7)
         replay_rate(path)
         decode, whole = rates(path, rounds)
         trees = half_space_trees_rate(path, 2_000)
-        short_peak = child_peak_mb(write_stream(folder / "short.jsonl", events // 4, max(1, events // 80), 7))
+        short_peak = child_peak_mb(write_stream(folder / "short.jsonl", events // 4, max(1, events // 4 // EVENTS_A_SESSION), 7))
         long_peak = child_peak_mb(path)
         scaling: dict[str, float] = {}
         bytes_each, one_each = 0.0, 0.0
@@ -214,6 +217,7 @@ def measure(events: int, sizes: list[int], rounds: int) -> dict[str, Any]:
         "peak_rss_mb_quarter_length": round(short_peak, 1),
         "half_space_trees_events_per_second": round(trees),
         "events": events,
+        "events_a_session": EVENTS_A_SESSION,
         "principals_at_largest": int(one_each),
         "cores": os.cpu_count(),
     }
@@ -223,7 +227,7 @@ def main() -> None:
     """Reads the arguments, prints the figures."""
     parser = argparse.ArgumentParser(description="Raw CloudTrail to decision: speed, state, scaling.")
     parser.add_argument("--json", action="store_true", help="one JSON object")
-    parser.add_argument("--events", type=int, default=400_000)
+    parser.add_argument("--events", type=int, default=600_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", type=int, nargs="*", default=[1_000, 100_000, 1_000_000])
     chosen = parser.parse_args()

@@ -107,13 +107,14 @@ class Expectation(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
-    """One file of ``tests/scenarios``."""
+    """One file of ``tests/scenarios``. ``known_limit`` says why the expectation is not met yet; the day it is, the test says so."""
 
     story: str
     hands: dict[str, Hand]
     routine: tuple[Routine, ...]
     events: tuple[Event, ...]
     expectation: Expectation
+    known_limit: str = ""
     leases: tuple[Lease, ...] = (Lease(),)
 
 
@@ -137,7 +138,13 @@ def scenario(name: str) -> Scenario:
 SCENARIOS = sorted(path.stem for path in FOLDER.glob("*.toml"))
 LOOPS = sorted({loop.name for loop in named_loops()})
 ATTACKS = [name for name in SCENARIOS if name in LOOPS]
-HARMLESS = [name for name in SCENARIOS if name not in LOOPS]
+HARMLESS = [
+    pytest.param(
+        name, marks=pytest.mark.xfail(strict=True, reason=limit) if (limit := scenario(name).known_limit) else ()
+    )
+    for name in SCENARIOS
+    if name not in LOOPS
+]
 
 
 def called(
@@ -185,14 +192,17 @@ def replayed(name: str, replay_of: Replayer) -> tuple[Scenario, list[dict[str, A
     """The scenario, the story's records and every decision."""
     story, rows = scenario(name), told(scenario(name))
     hands = colleagues().hands | story.hands
-    baseline, live = [], list(rows)
+    baseline: list[dict[str, Any]] = []
+    live = list(rows)
     until = BASELINE_S + LEAD_S + max(e.at + e.times * e.each_s for e in story.events) + TAIL_S
     for k, routine in enumerate(colleagues().routine + story.routine):
         baseline += worked(k * 50_000, hands[routine.hand], routine, 0.0, BASELINE_S)
         if not routine.ends_before_story:
             live += worked(k * 50_000, hands[routine.hand], routine, BASELINE_S, until)
     live.sort(key=lambda record: parse_time_ns(record["eventTime"]))
-    return story, rows, replay_of(live, baseline, leases=story.leases).decisions
+    replay = replay_of(live, baseline, leases=story.leases)
+    assert replay.summary().events == len(live), "some of the story was never scored"
+    return story, rows, replay.decisions
 
 
 def seconds_between(earlier: str, later: str) -> float:
@@ -238,10 +248,12 @@ def test_the_loop_is_stopped_and_called_by_its_name(name: str, replay_of: Replay
     acted = next((d for d in mine if is_at_least(d.action, expected.rung)), None)
     assert acted, f"no {expected.rung}; decided {[(d.action, d.pattern) for d in decisions]}"
     assert acted.event_id in order, "decided on somebody's routine"
+    assert expected.by
     assert order[acted.event_id] <= expected.by.calls
     assert seconds_between(rows[0]["eventTime"], acted.time) <= expected.by.seconds
     named = [d.pattern for d in mine]
     assert expected.pattern in (named[:1] if expected.on == "first" else named)
+    assert {d.credential for d in decisions} <= {hand.key for hand in story.hands.values()}, "decided about a colleague"
     assert trespasses(story, decisions) == []
 
 
