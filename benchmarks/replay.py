@@ -195,7 +195,9 @@ def measure(events: int, sizes: list[int], rounds: int) -> dict[str, Any]:
         replay_rate(path)
         decode, whole = rates(path, rounds)
         trees = half_space_trees_rate(path, 2_000)
-        short_peak = child_peak_mb(write_stream(folder / "short.jsonl", events // 4, max(1, events // 4 // EVENTS_A_SESSION), 7))
+        short_peak = child_peak_mb(
+            write_stream(folder / "short.jsonl", events // 4, max(1, events // 4 // EVENTS_A_SESSION), 7)
+        )
         long_peak = child_peak_mb(path)
         scaling: dict[str, float] = {}
         bytes_each, one_each = 0.0, 0.0

@@ -3,7 +3,7 @@
 Every default stands here. Files named in ``[context]`` hold one credential or principal a line; ``#`` starts a comment.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -92,6 +92,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     identity: Identity = Identity()
     lateness_s: Seconds = 900.0
     cold_start_acts: bool = False
+    challengers: tuple[Literal["variable_order", "tempo", "conformal", "half_space_trees", "drift"], ...] = ()
 
 
 def read_policy(text: bytes, origin: str) -> Policy:

@@ -13,12 +13,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from detector import scoring
+from detector.challenge import Challenge
 from detector.columns import FAMILIES, GROUPS, Batch, Vocabulary
 from detector.config import Policy
 from detector.decision import ACTIONS, Decision, Loop, Reason, decision_id
 from detector.event import AuditEvent, Path, Provider
 from detector.loops import name_loop
-from detector.policy.ladder import rung
+from detector.policy.ladder import is_never_revoked, rung
 from detector.policy.leases import LeaseBook
 from detector.reasons import Exhibit, reasons_of
 from detector.sources.timestamps import format_time
@@ -67,6 +68,7 @@ class Engine:
         self.visits: OrderedDict[int, dict[int, Exhibit]] = OrderedDict()
         self.revoked: OrderedDict[int, str] = OrderedDict()
         self.standing: OrderedDict[int, tuple[str, float]] = OrderedDict()
+        self.challenge = Challenge(policy.challengers) if policy.challengers else None
         self.leases = LeaseBook(policy.leases)
         self.rows_seen = 0
         self._exhibits = np.zeros(SLICE + 1, EXHIBIT)
@@ -103,11 +105,13 @@ class Engine:
         keys = np.array(self.vocabulary.keys, np.uint64)
         arrays = self.state.arrays(self.vocabulary)
         kept, crossed = scoring.walk(rows, arrays, keys, self.knobs(decides), self._exhibits, self._crossings)
+        surprises = self.challenge.surprises(rows) if self.challenge else {}
         crossings = {int(c["exhibit"]): int(c["kind"]) for c in self._crossings[:crossed]}
         found: list[tuple[int, Decision]] = []
         numbers = self._exhibits[:kept].copy()
         for i in range(kept):
             exhibit = self._keep(rows, batches, numbers[i])
+            exhibit.surprises = surprises.get(int(exhibit.x["row"]), ())
             if i in crossings:
                 found += [(int(exhibit.x["row"]), d) for d in self._decide(crossings[i], exhibit)]
         if decides:
@@ -242,8 +246,9 @@ class Engine:
     def _overrun(self, event: AuditEvent, text: str) -> Decision:
         actor, loop = event.actor, name_loop(0, Path.EMERGENCY, "lease")
         use = self.leases.uses[actor.principal]
+        action = "alert" if is_never_revoked(self.policy.guards, actor) else "revoke_session"
         return Decision(
-            decision_id=decision_id(actor.credential, "revoke_session", event.event_id, event.time_ns),
+            decision_id=decision_id(actor.credential, action, event.event_id, event.time_ns),
             time=format_time(event.time_ns),
             event_id=event.event_id,
             provider=event.provider.name.lower(),
@@ -251,7 +256,7 @@ class Engine:
             credential=actor.credential,
             principal=actor.principal,
             path="emergency",
-            action="revoke_session",
+            action=action,
             dry_run=True,
             evidence_bits=0.0,
             threshold_bits=0.0,

@@ -6,15 +6,17 @@ import numpy as np
 
 from detector.decision import Reason
 from detector.event import AuditEvent, Mark, Outcome
-from models.discovery import new_bits
+from models.discovery import AGENT, EDGE, FLOORS, NETWORK, RESOURCE_FLOOR, SOURCE, new_bits
 
 SHOWN = 8
+SHADOW_BITS = 6.0
 
 
 class Exhibit(tuple[np.void, AuditEvent]):
     """One scored event that mattered: its numbers (``EXHIBIT``) and the event itself."""
 
-    __slots__ = ()
+    surprises: tuple[tuple[str, float], ...] = ()
+    """What challengers said of this event, by name, in bits; shown, never counted."""
 
     @property
     def x(self) -> np.void:
@@ -45,16 +47,16 @@ def _reasons(exhibit: Exhibit) -> list[Reason]:
     operation_bits = float(x["operation_b"])
     if operation_bits > 0.3:
         found.append(Reason("operation", round(operation_bits, 2), event.event_id, _operation_text(x, event)))
-    for name, text in (
-        ("new_source_p", f"first use from address {event.source}"),
-        ("new_network_p", f"first use from the network of {event.source}"),
-        ("new_agent_p", f"first use by client “{event.actor.agent[:60]}”"),
-        ("new_edge_p", "minted by an identity that never delegated to this one"),
+    for name, floor, text in (
+        ("new_source_p", FLOORS[SOURCE], f"first use from address {event.source}"),
+        ("new_network_p", FLOORS[NETWORK], f"first use from the network of {event.source}"),
+        ("new_agent_p", FLOORS[AGENT], f"first use by client “{event.actor.agent[:60]}”"),
+        ("new_edge_p", FLOORS[EDGE], "minted by an identity that never delegated to this one"),
     ):
-        if x[name] >= 0.0 and (bits := new_bits(float(x[name]), 0.05)) > 0.3:
+        if x[name] >= 0.0 and (bits := new_bits(float(x[name]), floor)) > 0.3:
             found.append(Reason(name.removesuffix("_p"), round(bits, 2), event.event_id, text))
     if x["new_resource_p"] >= 0.0:
-        bits = new_bits(float(x["new_resource_p"]), 0.3)
+        bits = new_bits(float(x["new_resource_p"]), RESOURCE_FLOOR)
         found.append(
             Reason(
                 "resource",
@@ -75,6 +77,11 @@ def _reasons(exhibit: Exhibit) -> list[Reason]:
     if x["context"] > 0.0:
         word = "known to be exposed" if event.actor.marks & Mark.EXPOSED else "retired, yet in use"
         found.append(Reason("context", round(float(x["context"]), 2), event.event_id, f"this credential is {word}"))
+    found += [
+        Reason(f"challenger:{name}", round(bits, 2), event.event_id, f"{name} is surprised (shown, not counted)")
+        for name, bits in exhibit.surprises
+        if bits > SHADOW_BITS
+    ]
     return found
 
 

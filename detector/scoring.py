@@ -364,14 +364,14 @@ def score_resource(s: Arrays, q: Row, x: Row, e: Row, now: float, learns: bool) 
 @compiled
 def score_context(q: Row, c: Row, x: Row, marks: int) -> None:
     """What the operator's files say: a published secret, a credential that should be gone."""
-    if marks & _EXPOSED and c.exposed == 0:
+    if marks & _EXPOSED and not c.context & 1:
         x.context += EXPOSED_BITS
         q.gate += 1.0
-        c.exposed = 1
-    if marks & _RETIRED and c.exposed == 0:
+        c.context |= 1
+    if marks & _RETIRED and not c.context & 2:
         x.context += RETIRED_BITS
         q.gate += 2.0
-        c.exposed = 1
+        c.context |= 2
 
 
 @compiled
@@ -559,6 +559,9 @@ def act(
     c.acted = 1
     unlearn(s, q, everybody, operation_keys, now)
     q.held_until = np.uint32(now + knobs.hold_s)
+    reset_episode(q)
+    q.cold = 0.0
+    q.gate = 0.0
     s.counters[HELD] += 1
     i = find(s.principals, c.parent_principal) if c.parent_principal != np.uint64(0) else -1
     if i >= 0 and s.principals[i].key != q.key and s.principals[i].a > 0.0:

@@ -34,7 +34,7 @@ CREDENTIAL = np.dtype(
         ("last", "u4"),
         ("depth", "u1"),
         ("acted", "u1"),
-        ("exposed", "u1"),
+        ("context", "u1"),
         ("pad", "u1", (5,)),
     ]
 )

@@ -47,7 +47,7 @@ def margin_bits(per_identity_days: float, shipped_margin_bits: float = 7.03, shi
 
     >>> margin_bits(10_000)
     7.03
-    >>> margin_bits(20_000)
+    >>> round(margin_bits(20_000), 2)
     9.03
     """
     return shipped_margin_bits + TAIL_BITS * math.log2(per_identity_days / shipped_days)

@@ -148,11 +148,10 @@ def headline(decision: Decision, seconds: float) -> str:
             f"{'would have been' if decision.dry_run else 'was'} {DEEDS.get(decision.action, _words(decision.action))}"
         )
     count = decision.actions_before
-    when = (
-        "at its first suspicious action"
-        if count <= 1
-        else f"{span(seconds)} after its first suspicious action, after {count} such actions"
-    )
+    later = f"{span(seconds)} after" if seconds >= 1.0 else "within a second of"
+    when = f"{later} its first suspicious action, after {count} actions"
+    if count <= 1:
+        when = "at its first suspicious action"
     return f"{who} {deed} {when}."
 
 

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from html import escape
 from statistics import median
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -194,7 +195,8 @@ def _trail_of_credential(engine: Engine, key: int) -> Sequence[Exhibit] | deque[
 
 
 def _credential_row(engine: Engine, key: int) -> int:
-    return int(find(engine.state.tables["credentials"].rows, np.uint64(key)))
+    wanted: Any = np.uint64(key)  # a plain int would compile the walk again for signed keys
+    return int(find(engine.state.tables["credentials"].rows, wanted))
 
 
 def span(seconds: float) -> str:

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from functools import lru_cache
 
-_VERSION = re.compile(r"[/ ]?v?\d[\w.+\-]*")
+_VERSION = re.compile(r"[/#: ]v?\d[\w.+\-]*")
 _SPACES = re.compile(r"\s+")
 _MASKED_OCTET = re.compile(r"^0+(?=\d)")
 
@@ -14,7 +14,7 @@ def agent_name(user_agent: str) -> str:
     """The client program, versions taken off, so that an upgrade is not a new hand.
 
     >>> agent_name("Boto3/1.34.2 md/Botocore#1.34.2 os/linux#6.1 lang/python#3.11")
-    'boto3 md/botocore# os/linux# lang/python#'
+    'boto3 md/botocore os/linux lang/python'
     """
     return _SPACES.sub(" ", _VERSION.sub("", user_agent[:300].lower())).strip()
 

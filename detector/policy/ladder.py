@@ -24,7 +24,7 @@ def rung(kind: int, actor: Actor, pattern: str, escalates: bool, guards: Guards,
         return "alert"
     if actor.marks & Mark.UNATTRIBUTED:
         return "alert"
-    if _named(guards.never_revoke, actor):
+    if is_never_revoked(guards, actor):
         return "alert"
     if actor.path is Path.HUMAN and kind != scoring.CERTAIN:
         return "step_up"
@@ -37,6 +37,11 @@ def rung(kind: int, actor: Actor, pattern: str, escalates: bool, guards: Guards,
     if actor.path is Path.DELEGATED and pattern == "delegated_access_abuse":
         return "cut_delegation"
     return "revoke_session" if actor.marks & Mark.TEMPORARY or not _is_long_lived(actor) else "disable_credential"
+
+
+def is_never_revoked(guards: Guards, actor: Actor) -> bool:
+    """Whether the operator's guards forbid revoking this principal or credential."""
+    return _named(guards.never_revoke, actor)
 
 
 def _is_long_lived(actor: Actor) -> bool:

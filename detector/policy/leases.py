@@ -18,6 +18,7 @@ class Use(msgspec.Struct):
     last_s: float
     actions: int = 0
     is_overrun: bool = False
+    event_ids: set[str] = msgspec.field(default_factory=set)
 
 
 class LeaseBook:
@@ -32,7 +33,7 @@ class LeaseBook:
         return next((lease for lease in self.leases if fnmatchcase(principal, lease.principal)), Lease())
 
     def use(self, event: AuditEvent) -> str:
-        """Counts one use; '' while inside the lease or already reported, else a sentence saying what ran over."""
+        """Counts one use, a doubled record once; '' while inside the lease or already reported, else a sentence saying what ran over."""
         principal, now = event.actor.principal, event.time_s
         running = self.uses.get(principal)
         if running is None or now - running.last_s > IDLE_ENDS_S:
@@ -41,6 +42,10 @@ class LeaseBook:
             while len(self.uses) >= LIMIT:
                 self.uses.pop(next(iter(self.uses)))
             self.uses[principal] = running
+        if event.event_id in running.event_ids:
+            return ""
+        if event.event_id and len(running.event_ids) < LIMIT:
+            running.event_ids.add(event.event_id)
         running.actions += 1
         running.last_s = max(running.last_s, now)
         return "" if running.is_overrun else self._overrun(running, self.lease_of(principal), now)

@@ -341,11 +341,7 @@ class CloudTrailParser:
     def _fill_actors(self, rows: np.ndarray, records: list[Record], origin: str) -> list[int]:
         self.actors.make_room()
         get, resolve = self.actors.numbers.get, self._resolve
-        who = [
-            get((bytes(r.userIdentity), r.userAgent, r.recipientAccountId))
-            or resolve(r, origin)
-            for r in records
-        ]
+        who = [get((bytes(r.userIdentity), r.userAgent, r.recipientAccountId)) or resolve(r, origin) for r in records]
         for i in np.flatnonzero(self.actors.rows_of(who)["by_address"]).tolist():
             who[i] = self._resolve_at_address(records[i], origin)
         resolved = self.actors.rows_of(who)
