@@ -31,7 +31,6 @@ from simulation.stream import records
 from streams.reading import LogFile
 from streams.replay import Replay
 
-
 EVENTS_A_SESSION = 50
 
 

@@ -279,14 +279,11 @@ COLD = (scoring.COLD_ALERT, scoring.COLD_REVOKE)
 
 
 def own_actions(episode: Sequence[Exhibit], exhibit: Exhibit) -> list[Exhibit]:
-    """The exhibits of an episode done by the hand that crossed: its credential, or its source and agent."""
+    """The exhibits of an episode done by the hand that crossed: its source and agent; where no address is logged, its credential."""
     x = exhibit.x
-    return [
-        e
-        for e in episode
-        if e.x["credential"] == x["credential"]
-        or (x["source"] and e.x["source"] == x["source"] and e.x["agent"] == x["agent"])
-    ] or [exhibit]
+    if x["source"]:
+        return [e for e in episode if e.x["source"] == x["source"] and e.x["agent"] == x["agent"]] or [exhibit]
+    return [e for e in episode if e.x["credential"] == x["credential"]] or [exhibit]
 
 
 def certain_reasons(kind: int, at: Exhibit) -> tuple[Reason, ...]:
