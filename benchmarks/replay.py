@@ -32,6 +32,7 @@ from streams.reading import LogFile
 from streams.replay import Replay
 
 EVENTS_A_SESSION = 50
+STREAM_STARTS_S = 1_772_409_600
 
 
 class Issuer(msgspec.Struct, gc=False):
@@ -120,16 +121,18 @@ def rates(path: Path, rounds: int) -> tuple[float, float]:
 
 
 def scaled(folder: Path, credentials: int, measured: int) -> tuple[float, Replay]:
-    """(events a second with that many credentials in the state, the replay): a stream over them all, then the last part again timed."""
+    """(events a second with that many credentials in the state, the replay): sessions of known keys from all over the population."""
     replay = new_replay()
-    path = folder / "scaled.jsonl"
-    events = max(credentials * 2, measured * 2)
+    fill = folder / "fill.jsonl"
+    with fill.open("wb") as out:
+        out.writelines(records(max(credentials * 2, measured), credentials, 11))
+    replay.learn([str(fill)])
+    fill.unlink()
+    elapsed_s = int(replay.engine.state.plain["clock"][0]) - STREAM_STARTS_S + 3600
     tail = folder / "tail.jsonl"
-    with path.open("wb") as out, tail.open("wb") as last:
-        for number, line in enumerate(records(events, credentials, 11)):
-            (out if number < events - measured else last).write(line)
-    replay.learn([str(path)])
-    path.unlink()
+    sessions = min(credentials, measured // EVENTS_A_SESSION)
+    with tail.open("wb") as out:
+        out.writelines(records(measured, sessions, 12, population=credentials, after_s=elapsed_s))
     before = replay.engine.counters()["events"]
     started = time.perf_counter()
     for _ in replay.run([str(tail)]):

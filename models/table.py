@@ -89,8 +89,11 @@ class Table:
 
     def evict_idle(self) -> int:
         """Drops the quarter idle longest once the limit is passed; gives how many left."""
+        if self.used[0] <= self.limit_rows:
+            return 0
         live = self.rows["key"] > REMOVED
-        if self.used[0] <= self.limit_rows or (count := int(live.sum())) <= self.limit_rows:
+        count = int(live.sum())
+        if count <= self.limit_rows:
             return 0
         last = np.maximum.reduce([self.rows[name] for name in self.idle_fields])
         keep_count = self.limit_rows * 3 // 4

@@ -50,19 +50,23 @@ class _Active:
     left: int
 
 
-def records(events: int, credentials: int, seed: int) -> Iterator[bytes]:
+def records(events: int, credentials: int, seed: int, population: int = 0, after_s: int = 0) -> Iterator[bytes]:
     """Exactly `events` JSON lines, in event-time order, in which exactly `credentials` distinct keys appear.
 
-    ValueError unless 1 <= credentials <= events.
+    The keys are drawn from the first `population` there are (default: as many as appear); the first event comes `after_s` seconds
+    after the stream's usual start. ValueError unless 1 <= credentials <= events.
     """
     if not 1 <= credentials <= events:
         raise ValueError(f"wanted 1 <= credentials <= events, got credentials={credentials}, events={events}")
-    return _records(events, credentials, np.random.default_rng([seed, 7]))
+    rng = np.random.default_rng([seed, 7])
+    order = rng.permutation(max(credentials, population))[:credentials]
+    return _records(events, order, _START_S + after_s, rng)
 
 
-def _records(events: int, credentials: int, rng: np.random.Generator) -> Iterator[bytes]:
+def _records(events: int, order: np.ndarray, start_s: int, rng: np.random.Generator) -> Iterator[bytes]:
     themes = _themes()
-    upcoming = _schedule(events, credentials, rng)
+    credentials = len(order)
+    upcoming = _schedule(events, order, rng)
     active = [_started(number, left, themes) for number, left in _first(upcoming, min(ACTIVE_SESSIONS, credentials))]
     for start in range(0, events, _CHUNK):
         size = min(_CHUNK, events - start)
@@ -78,7 +82,7 @@ def _records(events: int, credentials: int, rng: np.random.Generator) -> Iterato
             template = (
                 session.failing if failing[row] else session.templates[int(operation[row] * len(session.templates))]
             )
-            yield _line(template, session, _START_S + (start + row) // EVENTS_PER_SECOND, ids[64 * row : 64 * row + 64])
+            yield _line(template, session, start_s + (start + row) // EVENTS_PER_SECOND, ids[64 * row : 64 * row + 64])
             session.left -= 1
             if not session.left:
                 _turned_over(active, slot, upcoming, themes)
@@ -111,12 +115,12 @@ def _turned_over(
     active.pop()
 
 
-def _schedule(events: int, credentials: int, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
-    """Sessions as (credential number, events): every credential once in shuffled order, then round again as needed."""
+def _schedule(events: int, order: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
+    """Sessions as (credential number, events): every credential once in the order given, then round again as needed."""
+    credentials = len(order)
     count = max(credentials, events // EVENTS_PER_SESSION)
     weights = rng.exponential(size=count)
     lengths = 1 + rng.multinomial(events - count, weights / weights.sum())
-    order = rng.permutation(credentials)
     return ((int(order[number % credentials]), int(length)) for number, length in enumerate(lengths))
 
 

@@ -15,8 +15,8 @@ from detector.event import Provider
 from detector.ordering import Reorder
 from detector.sources.framing import Block
 from detector.sources.sniff import sniff
-from detector.sources.timestamps import parse_time_ns
-from streams.reading import LogFile
+from detector.sources.timestamps import FOREVER_NS, check_span, parse_time_ns
+from streams.reading import PEEK_BYTES, LogFile
 
 Parse = Callable[[Block], tuple[Batch | None, list[Rejection]]]
 
@@ -45,12 +45,21 @@ def _first_time(texts: list[str]) -> float:
     times = []
     for text in texts:
         try:
-            times.append(int(text) / 1e3 if text.isdigit() else parse_time_ns(text) / 1e9)
+            time_ns = int(text) * 10**6 if text.isdigit() else parse_time_ns(text)
+            times.append(check_span(time_ns, text, FOREVER_NS) / 1e9)
         except (ValueError, OverflowError):
             continue
     if not times or times[0] > times[-1] + 3600.0:
         return -math.inf
     return min(times)
+
+
+def _provider_of(file: LogFile, head: bytes) -> Provider | None:
+    """Told from the head; text whose head says nothing, say one very long line, is looked through further."""
+    found = sniff(head)
+    if found is None and len(head) >= PEEK_BYTES // 4 and b"\0" not in head:
+        return file.holds(sniff)
+    return found
 
 
 class Merge:
@@ -70,7 +79,7 @@ class Merge:
 
     def _feed(self, file: LogFile) -> Feed | None:
         head = file.peek()
-        provider = self.source if self.source is not None else sniff(head)
+        provider = self.source if self.source is not None else _provider_of(file, head)
         if provider is None:
             reason = (
                 "empty file" if not head.strip() else "no audit log of a known provider (CloudTrail, Okta, Keycloak)"

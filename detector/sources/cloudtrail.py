@@ -330,7 +330,9 @@ class CloudTrailParser:
     def _fill_sources(self, rows: np.ndarray, records: list[Record]) -> None:
         self.sources.make_room()
         get = self.sources.numbers.get
-        resolved = self.sources.rows_of([get(r.sourceIPAddress) or self._source(r.sourceIPAddress) for r in records])
+        resolved = self.sources.rows_of(
+            [get(r.sourceIPAddress or "") or self._source(r.sourceIPAddress) for r in records]
+        )
         rows["source"] = resolved["source"]
         rows["network"] = resolved["network"]
 
@@ -350,11 +352,13 @@ class CloudTrailParser:
         return who
 
     def _resolve(self, record: Record, origin: str) -> int:
+        of_origin = (*_hand(record), "of", origin)
+        if known := self.actors.numbers.get(of_origin):
+            return known
         actor = self.actor(record, origin)
         by_address = self.rules.is_shared(actor.principal) or self.feeds.is_bound(actor.principal)
-        return self.actors.add(
-            None if bytes(record.userIdentity) == b"null" else _hand(record), _row(actor, by_address), actor
-        )
+        key = of_origin if actor.marks & Mark.UNATTRIBUTED else _hand(record)
+        return self.actors.add(key, _row(actor, by_address), actor)
 
     def _resolve_at_address(self, record: Record, origin: str) -> int:
         """Who, for an identity the address tells more about: a consumer of a shared account, a token bound to networks."""

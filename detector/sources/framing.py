@@ -20,7 +20,8 @@ R = TypeVar("R")
 
 MAX_DEPTH = 200
 _PATH = re.compile(r" - at `(\$[^`]*)`")
-_WRAPPERS = (b'"Records"', b'"logEvents"', b'"eventJson"', b'"eventData"', b'"detail"', b'"events"')
+_WRAPPERS = (b'"Records"', b'"logEvents"', b'"eventJson"', b'"eventData"', b'"detail"', b'"events"', b'"message"')
+_WINDOW, _NEAR_END = 1 << 16, 16
 _SPACE = re.compile(r"[\s,]*")
 
 
@@ -75,8 +76,11 @@ def _one_by_one(block: Block, decoder: "msgspec.json.Decoder[Any]") -> Decoded[A
     for position, piece in pieces:
         try:
             for raw in unwrapped(piece):
-                records.append(decoder.decode(raw))
-                positions.append(position)
+                try:
+                    records.append(decoder.decode(raw))
+                    positions.append(position)
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                    rejected.append(rejection(block.origin, position, error))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             rejected.append(rejection(block.origin, position, error))
     return Decoded(records, positions, block.position, rejected)
@@ -141,11 +145,15 @@ def _documents(block: Block, rejected: list[Rejection]) -> Iterator[tuple[int, b
     while at < len(text):
         found = _SPACE.match(text, at)
         at = found.end() if found else at
-        if at >= len(text) or text[at] in "]}":
+        if at >= len(text):
             return
+        if text[at] in "]}":
+            at = _next_object(text, at - 1)
+            continue
         number += 1
         try:
-            value, end = decoder.raw_decode(text, at)
+            value, length = _one_value(decoder, text, at)
+            end = at + length
         except (ValueError, RecursionError) as error:
             reason = (
                 "nested deeper than the decoder allows"
@@ -159,6 +167,20 @@ def _documents(block: Block, rejected: list[Rejection]) -> Iterator[tuple[int, b
         at = end
 
 
+def _one_value(decoder: json.JSONDecoder, text: str, at: int) -> tuple[Any, int]:
+    """The value at a place and its length. A short window first: an error costs time in the length of what it is given."""
+    size = _WINDOW
+    while size < len(text) - at:
+        window = text[at : at + size]
+        try:
+            return decoder.raw_decode(window)
+        except json.JSONDecodeError as error:
+            if error.pos < size - _NEAR_END and not error.msg.startswith("Unterminated"):
+                raise
+        size *= 16
+    return decoder.raw_decode(text[at:])
+
+
 def _piece(value: Any, text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass") if isinstance(value, dict) else json.dumps(value)[:200].encode()
 
@@ -170,5 +192,5 @@ def _start_of_records(text: str) -> int:
 
 def _next_object(text: str, at: int) -> int:
     """After a broken piece: the next place that looks like the start of a record."""
-    found = re.compile(r"[\]}]\s*,?\s*(?=\{\s*\")").search(text, at + 1)
+    found = re.compile(r"(?:[\]}]\s*,?\s*|\n)(?=\{\s*\")").search(text, at + 1)
     return found.end() if found else len(text)
