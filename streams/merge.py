@@ -5,7 +5,7 @@ is the least time any open or unopened file may still bring, less the lateness w
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -62,6 +62,21 @@ def _provider_of(file: LogFile, head: bytes) -> Provider | None:
     return found
 
 
+KEPT_REJECTIONS = 1000
+
+
+class Rejected(list[Rejection]):
+    """The first thousand rejections and the count of them all."""
+
+    total = 0
+
+    def __iadd__(self, more: Iterable[Rejection]) -> "Rejected":  # type: ignore[misc, override]
+        more = list(more)
+        self.total += len(more)
+        self.extend(more[: max(0, KEPT_REJECTIONS - len(self))])
+        return self
+
+
 class Merge:
     """Frames of rows in order from many files. ``rejected`` and ``bytes_read`` grow as it runs."""
 
@@ -70,7 +85,7 @@ class Merge:
     ) -> None:
         self.parsers, self.source, self.lateness_s = parsers, source, lateness_s
         self.reorder = Reorder()
-        self.rejected: list[Rejection] = []
+        self.rejected = Rejected()
         self.bytes_read = 0
         self.unopened = sorted(
             (f for file in files if (f := self._feed(file))), key=lambda f: (f.first_s, f.file.origin)

@@ -40,13 +40,19 @@ def expand(paths: list[str]) -> list[str]:
         elif path.is_dir():
             found += sorted(str(p) for p in path.rglob("*") if p.is_file())
         else:
-            matches = sorted(
-                str(p) for p in Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))) if p.is_file()
-            )
+            matches = _matching(path)
             if not matches:
                 raise InputError(f"{text}: no such file or folder")
             found += matches
     return list(dict.fromkeys(found))
+
+
+def _matching(pattern: Path) -> list[str]:
+    try:
+        found = Path(pattern.anchor or ".").glob(str(pattern.relative_to(pattern.anchor)))
+        return sorted(str(p) for p in found if p.is_file())
+    except (ValueError, NotImplementedError) as error:
+        raise InputError(f"{pattern}: {error}") from error
 
 
 class LogFile:

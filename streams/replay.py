@@ -115,13 +115,18 @@ class Replay:
         self, paths: list[str], source: Provider | None = None, progress: Callable[[int], None] | None = None
     ) -> Iterator[Decision]:
         """Decisions as they fall. Raises ``InputError`` when nothing usable was found."""
-        before = self.engine.counters()["events"]
+        before = self._seen()
         for decision in self._run(paths, source, True, progress):
             self.decisions.append(decision)
             yield decision
-        if self.engine.counters()["events"] == before:
+        if self._seen() == before:
             first = f": {self.rejected[0]}" if self.rejected else ""
             raise InputError(f"no usable audit record in {', '.join(paths)[:200]}{first}")
+
+    def _seen(self) -> int:
+        """Usable records so far, doubled ones too."""
+        counters = self.engine.counters()
+        return counters["events"] + counters["duplicates"]
 
     def _run(
         self, paths: list[str], source: Provider | None, decides: bool, progress: Callable[[int], None] | None
@@ -137,7 +142,8 @@ class Replay:
         self.seconds += time.perf_counter() - started
 
     def _note_rejected(self, merge: Merge) -> None:
-        self.rejected_count += len(merge.rejected)
+        self.rejected_count += merge.rejected.total
+        merge.rejected.total = 0
         self.rejected += merge.rejected[: KEPT_REJECTIONS - len(self.rejected)]
         merge.rejected.clear()
 

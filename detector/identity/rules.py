@@ -64,13 +64,25 @@ def read_rules(text: bytes, origin: str) -> RuleFile:
     return rules
 
 
-@lru_cache(maxsize=4096)
-def _pattern(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(translate(p) for p in patterns) or r"(?!)", re.IGNORECASE)
+class Patterns:
+    """Shell-style patterns, matched without regard to case. ``*word*`` is by far the commonest and needs no regular expression."""
+
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        lowered = [p.lower() for p in patterns]
+        self.words = tuple(p[1:-1] for p in lowered if _is_word(p))
+        other = [translate(p) for p in lowered if not _is_word(p)]
+        self.other = re.compile("|".join(other)) if other else None
+
+    def match(self, text: str) -> bool:
+        """Whether any pattern fits ``text``, given in lower case."""
+        return any(word in text for word in self.words) or (
+            self.other is not None and self.other.match(text) is not None
+        )
 
 
-def _matches(patterns: tuple[str, ...], text: str) -> bool:
-    return bool(patterns) and _pattern(patterns).match(text) is not None
+def _is_word(pattern: str) -> bool:
+    inner = pattern[1:-1]
+    return len(pattern) > 2 and pattern[0] == pattern[-1] == "*" and not any(c in inner for c in "*?[")
 
 
 class IdentityRules:
@@ -82,9 +94,13 @@ class IdentityRules:
     def __init__(self, own: RuleFile | None = None) -> None:
         shipped = resources.files("detector").joinpath("data/identity.toml").read_bytes()
         files = [f for f in (own, read_rules(shipped, "detector/data/identity.toml")) if f is not None]
-        self.families = [rule for f in files for rule in f.family]
-        self.paths = [rule for f in files for rule in f.path]
-        self.shared = tuple(p for f in files for rule in f.shared for p in rule.principals)
+        self.families = [
+            (rule.name, Patterns(rule.agents), Patterns(rule.principals)) for f in files for rule in f.family
+        ]
+        self.paths = [
+            (Path[rule.path.upper()], rule.families, Patterns(rule.principals)) for f in files for rule in f.path
+        ]
+        self.shared = Patterns(tuple(p for f in files for rule in f.shared for p in rule.principals))
         self.family = lru_cache(maxsize=REMEMBERED)(self._family)
         self.path = lru_cache(maxsize=REMEMBERED)(self._path)
         self.is_shared = lru_cache(maxsize=REMEMBERED)(self._is_shared)
@@ -95,18 +111,20 @@ class IdentityRules:
         >>> IdentityRules().family("arn:aws:iam::123456789012:role/web", "APN/1.0 HashiCorp/1.0 Terraform/1.9")
         'terraform'
         """
-        for rule in self.families:
-            if _matches(rule.agents, agent) or _matches(rule.principals, principal):
-                return rule.name
+        agent, principal = agent.lower(), principal.lower()
+        for name, agents, principals in self.families:
+            if agents.match(agent) or principals.match(principal):
+                return name
         return "sdk"
 
     def _path(self, principal: str, family: str, default: Path) -> Path:
         """Identity path of a use; ``default`` when no rule speaks."""
-        for rule in self.paths:
-            if family in rule.families or _matches(rule.principals, principal):
-                return Path[rule.path.upper()]
+        principal = principal.lower()
+        for path, families, principals in self.paths:
+            if family in families or principals.match(principal):
+                return path
         return default
 
     def _is_shared(self, principal: str) -> bool:
         """Whether several programs use this account."""
-        return _matches(self.shared, principal)
+        return self.shared.match(principal.lower())

@@ -202,7 +202,7 @@ def resource_name(parameters: msgspec.Raw) -> str:
     """The first resource a request names, for people to read; '' when it names none."""
     try:
         found: Any = msgspec.json.decode(parameters)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     if not isinstance(found, dict):
         return ""
@@ -219,7 +219,7 @@ def minted_credential(operation: str, record: Record) -> str:
         return ""
     try:
         found = msgspec.json.decode(record.responseElements, type=Minted | None)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     if found is None:
         return ""
@@ -371,7 +371,7 @@ class CloudTrailParser:
         """Who made this call."""
         try:
             who = self.identity_decoder.decode(record.userIdentity) or UserIdentity(type="Stripped")
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             who = UserIdentity(type="Unreadable")
         principal, credential, marks = identify(who, origin)
         agent = record.userAgent or ""

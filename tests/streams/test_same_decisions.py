@@ -50,11 +50,7 @@ def cut_at(cuts: list[int]) -> bytes:
     rows = reorder.release(float("inf"))
     ends = [0, *sorted(cuts), len(rows)]
     return msgspec.json.encode(
-        [
-            d
-            for start, end in itertools.pairwise(ends)
-            for d in engine.process(rows[start:end], reorder.batches)
-        ]
+        [d for start, end in itertools.pairwise(ends) for d in engine.process(rows[start:end], reorder.batches)]
     )
 
 
