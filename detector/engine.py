@@ -96,6 +96,7 @@ class Engine:
             cold_alert=evidence.cold_alert_bits,
             cold_revoke=evidence.cold_revoke_bits if self.policy.cold_start_acts else NEVER_BITS,
             hold_s=evidence.hold_learning_s,
+            young_s=scoring.COLD_S if self.policy.cold_start_acts else scoring.DAY_S,
             vocabulary=5000.0,
             decides=decides,
         )

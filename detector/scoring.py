@@ -96,6 +96,7 @@ class Knobs(NamedTuple):
     cold_alert: float
     cold_revoke: float
     hold_s: float
+    young_s: float
     vocabulary: float
     decides: bool
 
@@ -526,7 +527,7 @@ def judge(s: Arrays, q: Row, c: Row, x: Row, marks: int, reached: int, now: floa
     offset = s.offsets[q.group]
     x.threshold = offset + knobs.margin
     is_open = x.gate >= GATE_OPENS_AT
-    if is_open and x.evidence >= x.threshold and c.acted == 0 and now - q.born >= COLD_S:
+    if is_open and x.evidence >= x.threshold and c.acted == 0 and now - q.born >= knobs.young_s:
         return REVOKE
     if reached >= SOURCE_REVOKE and c.acted == 0:
         return SOURCE_REVOKED

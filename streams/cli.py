@@ -212,7 +212,7 @@ def _print_case(case: explaining.CaseFile, steps: list[explaining.Rescored]) -> 
     from rich.table import Table
 
     decision = case.decision
-    console = Console()
+    console = terminal()
     console.print(
         f"[bold]{decision.action}[/] {escape(_printable(decision.credential))} of {escape(_printable(decision.principal))}"
     )

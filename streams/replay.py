@@ -101,24 +101,30 @@ class Replay:
         self.rejected_count = 0
         self.decisions: list[Decision] = []
         self.baseline_events = 0
+        self.events = 0
+        self.duplicates = 0
         self.seconds = 0.0
 
     def learn(
         self, paths: list[str], source: Provider | None = None, progress: Callable[[int], None] | None = None
     ) -> None:
         """Learns a baseline without deciding."""
+        before = self.engine.counters()["events"]
         for _ in self._run(paths, source, False, progress):
             pass
-        self.baseline_events = self.engine.counters()["events"]
+        self.baseline_events += self.engine.counters()["events"] - before
 
     def run(
         self, paths: list[str], source: Provider | None = None, progress: Callable[[int], None] | None = None
     ) -> Iterator[Decision]:
         """Decisions as they fall. Raises ``InputError`` when nothing usable was found."""
-        before = self._seen()
+        before, counted = self._seen(), self.engine.counters()
         for decision in self._run(paths, source, True, progress):
             self.decisions.append(decision)
             yield decision
+        after = self.engine.counters()
+        self.events += after["events"] - counted["events"]
+        self.duplicates += after["duplicates"] - counted["duplicates"]
         if self._seen() == before:
             first = f": {self.rejected[0]}" if self.rejected else ""
             raise InputError(f"no usable audit record in {', '.join(paths)[:200]}{first}")
@@ -152,7 +158,7 @@ class Replay:
         counters, live = self.engine.counters(), self.engine.state.live
         days = self.engine.state.plain["identity_days"]
         return Summary(
-            events=counters["events"] - self.baseline_events,
+            events=self.events,
             rejected=self.rejected_count,
             credentials=live["credentials"],
             principals=live["principals"],
@@ -162,8 +168,8 @@ class Replay:
             by_path=dict(Counter(d.path for d in self.decisions)),
             by_pattern=dict(Counter(d.pattern for d in self.decisions)),
             seconds=round(self.seconds, 3),
-            events_per_second=round(counters["events"] / self.seconds, 1) if self.seconds else 0.0,
-            duplicates=counters["duplicates"],
+            events_per_second=round((self.events + self.baseline_events) / self.seconds, 1) if self.seconds else 0.0,
+            duplicates=self.duplicates,
             late=counters["late"],
             evicted=counters["evicted"],
             identity_days={

@@ -17,10 +17,11 @@ import numpy as np
 
 from detector.columns import ROW, Vocabulary, group_number
 from detector.errors import Rejection
-from detector.event import Actor, AuditEvent, Mark, Outcome, Path, Provider
+from detector.event import Actor, AuditEvent, Mark, Outcome, Provider
 from detector.identity.agents import agent_name, network_of
 from detector.identity.context import ContextFeeds
 from detector.identity.rules import IdentityRules
+from detector.sources.cloudtrail_identity import UserIdentity, claims_of, default_path, identify
 from detector.sources.framing import Block, decode_block
 from detector.sources.memo import Memo
 from detector.sources.spans import resource_keys
@@ -59,47 +60,6 @@ class Record(msgspec.Struct, gc=False):
     recipientAccountId: str | int | None = None
     requestParameters: msgspec.Raw = NULL
     responseElements: msgspec.Raw = NULL
-
-
-class Issuer(msgspec.Struct):
-    """``sessionContext.sessionIssuer``."""
-
-    type: str | None = None
-    arn: str | None = None
-    accountId: str | None = None
-    userName: str | None = None
-    principalId: str | None = None
-
-
-class SessionContext(msgspec.Struct):
-    """``sessionContext``."""
-
-    sessionIssuer: Issuer | None = None
-    sourceIdentity: str | None = None
-    ec2RoleDelivery: str | None = None
-
-
-class OnBehalfOf(msgspec.Struct):
-    """``onBehalfOf`` of an Identity Center user."""
-
-    userId: str | None = None
-    identityStoreArn: str | None = None
-
-
-class UserIdentity(msgspec.Struct):
-    """``userIdentity``: every type shares these fields."""
-
-    type: str | None = None
-    principalId: str | None = None
-    arn: str | None = None
-    accountId: str | None = None
-    accessKeyId: str | None = None
-    userName: str | None = None
-    invokedBy: str | None = None
-    identityProvider: str | None = None
-    credentialId: str | None = None
-    sessionContext: SessionContext | None = None
-    onBehalfOf: OnBehalfOf | None = None
 
 
 class _Key(msgspec.Struct):
@@ -145,6 +105,14 @@ def operation_of(event_source: str, event_name: str) -> str:
     'lambda:UpdateFunctionCode'
     """
     return f"{event_source.partition('.')[0]}:{_VERSION.sub('', event_name)}"
+
+
+def is_console_use(record: Record) -> bool:
+    """Whether a person clicked: a sign-in, a console action, or a session the console was given."""
+    return record.sessionCredentialFromConsole in ("true", True) or record.eventType in (
+        "AwsConsoleSignIn",
+        "AwsConsoleAction",
+    )
 
 
 class CloudTrailBatch:
@@ -377,10 +345,10 @@ class CloudTrailParser:
         agent = record.userAgent or ""
         family = self.rules.family(principal, agent)
         recipient = str(record.recipientAccountId or "")
-        path = self.rules.path(principal, family, _default_path(who, record, recipient))
+        path = self.rules.path(principal, family, default_path(who, is_console_use(record), recipient))
         consumer = f"{family}/{network_of(record.sourceIPAddress or '')}" if self.rules.is_shared(principal) else ""
         marks |= self.feeds.marks(credential, principal, record.sourceIPAddress or "")
-        claims = _claims(who) if who.invokedBy or who.identityProvider or who.sessionContext else ()
+        claims = claims_of(who) if who.invokedBy or who.identityProvider or who.sessionContext else ()
         return Actor(
             credential,
             principal,
@@ -415,74 +383,3 @@ def _row(actor: Actor, by_address: bool) -> tuple[Any, ...]:
 def _text_column(texts: list[str]) -> np.ndarray:
     joined = "\x00".join(texts).encode("utf-8", "surrogatepass")
     return span_keys(np.frombuffer(joined, np.uint8), len(texts))
-
-
-def _default_path(who: UserIdentity, record: Record, recipient: str) -> Path:
-    from_console = record.sessionCredentialFromConsole in ("true", True) or record.eventType in (
-        "AwsConsoleSignIn",
-        "AwsConsoleAction",
-    )
-    if from_console or who.type in ("Root", "SAMLUser", "IdentityCenterUser"):
-        return Path.HUMAN
-    if who.type == "AWSAccount" or (
-        who.accountId and recipient and who.type == "AssumedRole" and who.accountId != recipient
-    ):
-        return Path.DELEGATED
-    return Path.WORKLOAD
-
-
-def _claims(who: UserIdentity) -> tuple[tuple[str, str], ...]:
-    source_identity = who.sessionContext.sourceIdentity if who.sessionContext else None
-    named = (
-        ("source_identity", source_identity),
-        ("invoked_by", who.invokedBy),
-        ("identity_provider", who.identityProvider),
-    )
-    return tuple((name, value) for name, value in named if value)
-
-
-def _role_of_session(arn: str) -> str:
-    head, _, tail = arn.partition(":assumed-role/")
-    return f"{head.replace(':sts:', ':iam:')}:role/{tail.partition('/')[0]}" if tail else arn
-
-
-def identify(who: UserIdentity, origin: str = "") -> tuple[str, str, int]:
-    """(principal, credential, marks) of an identity block.
-
-    >>> identify(UserIdentity(type="IAMUser", arn="arn:aws:iam::123456789012:user/ci", accessKeyId="AKIAEXAMPLE"))[1]
-    'AKIAEXAMPLE'
-    """
-    key = who.accessKeyId or ""
-    marks = int(Mark.TEMPORARY) if key.startswith("ASIA") else 0
-    name = who.arn or who.principalId or who.userName or ""
-    if who.type == "AWSService" or (who.type is None and who.invokedBy):
-        return (
-            f"aws-service:{who.invokedBy or name}",
-            f"aws-service:{who.invokedBy or name}",
-            marks | int(Mark.PROVIDER_OWNED),
-        )
-    if who.type == "AssumedRole":
-        issuer = who.sessionContext.sessionIssuer if who.sessionContext else None
-        principal = (issuer.arn if issuer and issuer.arn else None) or _role_of_session(name)
-        return principal, key or f"session:{name}", marks | int(Mark.TEMPORARY)
-    if who.type == "FederatedUser":
-        issuer = who.sessionContext.sessionIssuer if who.sessionContext else None
-        return (issuer.arn if issuer and issuer.arn else name), key or f"session:{name}", marks | int(Mark.TEMPORARY)
-    if who.type == "IdentityCenterUser":
-        user = who.onBehalfOf.userId if who.onBehalfOf else None
-        return f"identity-center:{user or name}", who.credentialId or f"identity-center:{user or name}", marks
-    if who.type == "AWSAccount":
-        anonymous = (
-            int(Mark.ANONYMOUS) if who.accountId == "anonymous" or who.principalId == "ANONYMOUS_PRINCIPAL" else 0
-        )
-        caller = f"account:{who.accountId or ''}:{who.principalId or ''}"
-        return caller, key or caller, marks | anonymous
-    if who.type in ("Stripped", "Unreadable") or not (name or key):
-        unknown = f"unattributed:{origin.replace(chr(92), '/').rpartition('/')[2]}"
-        return unknown, key or unknown, marks | int(Mark.UNATTRIBUTED)
-    if who.type == "Root":
-        return (who.arn or f"arn:aws:iam::{who.accountId}:root"), key or f"console:{name}", marks
-    if who.type in ("SAMLUser", "WebIdentityUser"):
-        federated = f"{who.identityProvider or who.type}:{who.userName or who.principalId}"
-        return federated, key or federated, marks
-    return name, key or f"console:{name}", marks
