@@ -50,7 +50,7 @@ class Mark(IntEnum):
     UNATTRIBUTED = 128
 
 
-class Actor(msgspec.Struct, frozen=True):
+class Actor(msgspec.Struct, frozen=True, gc=False):
     """Who acted: resolved once for each distinct identity block and shared by all its events."""
 
     credential: str
@@ -75,7 +75,7 @@ class Actor(msgspec.Struct, frozen=True):
         return text_key(f"{self.principal}#{self.consumer}" if self.consumer else self.principal)
 
 
-class AuditEvent(msgspec.Struct, frozen=True):
+class AuditEvent(msgspec.Struct, frozen=True, gc=False):
     """One use of one credential. ``minted`` names the credential this call issued, ``parent`` the one that minted ours."""
 
     time_ns: int

@@ -19,7 +19,7 @@ from simulation.identifiers import ACCOUNT, principal_id
 ACTIVE_SESSIONS = 200
 EVENTS_PER_SESSION = 50
 EVENTS_PER_SECOND = 100
-CREDENTIALS_PER_PRINCIPAL = 4
+CREDENTIALS_PER_PRINCIPAL = 40  # a role hands out a session key an hour or so
 
 _START_S = 1_772_409_600  # 2026-03-02T00:00:00Z
 _CHUNK = 8192

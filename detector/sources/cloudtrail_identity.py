@@ -8,7 +8,7 @@ import msgspec
 from detector.event import Mark, Path
 
 
-class Issuer(msgspec.Struct):
+class Issuer(msgspec.Struct, gc=False):
     """``sessionContext.sessionIssuer``."""
 
     type: str | None = None
@@ -18,7 +18,7 @@ class Issuer(msgspec.Struct):
     principalId: str | None = None
 
 
-class SessionContext(msgspec.Struct):
+class SessionContext(msgspec.Struct, gc=False):
     """``sessionContext``."""
 
     sessionIssuer: Issuer | None = None
@@ -33,7 +33,7 @@ class OnBehalfOf(msgspec.Struct):
     identityStoreArn: str | None = None
 
 
-class UserIdentity(msgspec.Struct):
+class UserIdentity(msgspec.Struct, gc=False):
     """``userIdentity``: every type shares these fields."""
 
     type: str | None = None
