@@ -18,6 +18,7 @@ from detector.columns import FAMILIES, GROUPS, Batch, Vocabulary
 from detector.config import Policy
 from detector.decision import ACTIONS, Decision, Loop, Reason, decision_id
 from detector.event import AuditEvent, Path, Provider
+from detector.learning import DAY_S, HOUR_S
 from detector.loops import name_loop
 from detector.policy.ladder import is_never_revoked, rung
 from detector.policy.leases import LeaseBook
@@ -96,7 +97,7 @@ class Engine:
             cold_alert=evidence.cold_alert_bits,
             cold_revoke=evidence.cold_revoke_bits if self.policy.cold_start_acts else NEVER_BITS,
             hold_s=evidence.hold_learning_s,
-            young_s=scoring.COLD_S if self.policy.cold_start_acts else scoring.DAY_S,
+            young_s=scoring.COLD_S if self.policy.cold_start_acts else DAY_S,
             vocabulary=5000.0,
             decides=decides,
         )
@@ -156,7 +157,7 @@ class Engine:
         """Whether this changes the credential's state: a day long the same or a lower rung is not said again."""
         key, now = int(exhibit.x["credential"]), float(exhibit.x["time_s"])
         action, at = self.standing.get(key, ("observe", now))
-        if now - at <= scoring.DAY_S and ACTIONS.index(decision.action) <= ACTIONS.index(action):
+        if now - at <= DAY_S and ACTIONS.index(decision.action) <= ACTIONS.index(action):
             return False
         self.standing[key] = (decision.action, now)
         self.standing.move_to_end(key)
@@ -169,9 +170,7 @@ class Engine:
             return [(exhibit, self._decision(kind, exhibit))]
         now = exhibit.x["time_s"]
         visits = self.visits.get(int(exhibit.x["source"]), {}).values()
-        recent = [
-            v for v in visits if now - v.x["time_s"] <= scoring.HOUR_S and int(v.x["credential"]) not in self.revoked
-        ]
+        recent = [v for v in visits if now - v.x["time_s"] <= HOUR_S and int(v.x["credential"]) not in self.revoked]
         return [(v, self._decision(kind, v, exhibit)) for v in recent] or [(exhibit, self._decision(kind, exhibit))]
 
     def episode(self, exhibit: Exhibit) -> list[Exhibit]:

@@ -12,8 +12,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detector.columns import GROUPS
 from detector.event import Mark
+from detector.learning import (
+    DAY_S,
+    HOUR_S,
+    close_day,
+    fade,
+    is_duplicate,
+    learn_operation,
+    meet,
+    mint,
+    remember,
+    turn_day,
+    unlearn,
+)
 from detector.state import (
     DAY,
     DUPLICATES,
@@ -21,16 +33,10 @@ from detector.state import (
     EVERYBODY,
     FIRST,
     HELD,
-    JOURNAL_ROWS,
-    JOURNALLED,
     LATE,
     NOW,
-    SEEN_COUNT,
-    SEEN_KEYS,
-    SEEN_SIDE,
     Arrays,
 )
-from models.budget import bin_of, measured_offset
 from models.compiled import Row, compiled
 from models.discovery import (
     AGENT,
@@ -60,8 +66,6 @@ from models.sequence import (
 )
 from models.table import find, upsert
 
-HOUR_S = 3600.0
-DAY_S = 86_400.0
 COLD_S = 1800.0
 MATURE_EVENTS = 20.0
 B_FLOOR = -8.0
@@ -82,7 +86,6 @@ ALERT, REVOKE, CERTAIN, SOURCE_ALERTED, SOURCE_REVOKED, COLD_ALERT, COLD_REVOKE,
 
 # kinds of fact a principal accumulates
 _SOURCE, _NETWORK, _AGENT, _EDGE, _RESOURCE, _VISIT = (np.uint64(k) for k in range(11, 17))
-_OPERATION = 255
 
 _CANARY, _OUT, _EXPOSED = int(Mark.CANARY), int(Mark.OUT_OF_BOUNDS), int(Mark.EXPOSED)
 _RETIRED, _UNSCORED = int(Mark.RETIRED), int(Mark.PROVIDER_OWNED) | int(Mark.ANONYMOUS)
@@ -99,65 +102,6 @@ class Knobs(NamedTuple):
     young_s: float
     vocabulary: float
     decides: bool
-
-
-@compiled
-def is_duplicate(s: Arrays, key: int) -> bool:
-    """Whether this provider event id was seen among the last half to one million; remembers it."""
-    if key == np.uint64(0):
-        return False
-    key = mix(key, np.uint64(1))
-    side = s.counters[SEEN_SIDE]
-    for k in range(2):
-        row = s.seen[side ^ k]
-        i = np.int64(key & np.uint64(SEEN_KEYS - 1))
-        while row[i] != np.uint64(0):
-            if row[i] == key:
-                return True
-            i = (i + 1) & (SEEN_KEYS - 1)
-        if k == 0:
-            slot = i
-    if s.counters[SEEN_COUNT] >= SEEN_KEYS // 2:
-        side = side ^ 1
-        s.seen[side][:] = np.uint64(0)
-        s.counters[SEEN_SIDE] = side
-        s.counters[SEEN_COUNT] = 0
-        slot = np.int64(key & np.uint64(SEEN_KEYS - 1))
-    s.seen[side][slot] = key
-    s.counters[SEEN_COUNT] += 1
-    return False
-
-
-@compiled
-def turn_day(s: Arrays, day: float) -> None:
-    """Moves every group's offset by what the days so far measured."""
-    s.clock[DAY] = day
-    for g in range(GROUPS):
-        s.offsets[g] = measured_offset(s.histogram[g], s.shipped[g])
-
-
-@compiled
-def fade(q: Row, now: float) -> None:
-    """Lets evidence, gate and storm counters of a principal fade to ``now``."""
-    kept = np.float32(kept_after(now - q.at))
-    q.a *= kept
-    q.b *= kept
-    q.cold *= kept
-    q.storm *= kept
-    q.gate *= kept
-    q.denied *= kept
-    q.answered *= kept
-    q.at = now
-
-
-@compiled
-def close_day(s: Arrays, q: Row, day: int) -> None:
-    """Books a principal's finished day: its highest evidence, unless the day was dirty or its first."""
-    if q.day != 0 and q.day_dirty == 0 and q.day * DAY_S > q.born:
-        s.histogram[q.group, bin_of(q.day_peak)] += 1.0
-    q.day = day
-    q.day_peak = 0.0
-    q.day_dirty = 0
 
 
 @compiled
@@ -223,18 +167,6 @@ def score_beside(x: Row) -> None:
         b += new_bits(x.new_resource_p, RESOURCE_FLOOR)
     x.beside_a = a
     x.beside_b = b
-
-
-@compiled
-def remember(s: Arrays, q: Row, key: int, kind: int, operation: int, now: float) -> None:
-    """Journals one first time, so that a crossing can undo it."""
-    j = s.journal[s.counters[JOURNALLED] % JOURNAL_ROWS]
-    j.time = now
-    j.principal = q.key
-    j.fact = key
-    j.kind = kind
-    j.operation = operation
-    s.counters[JOURNALLED] += 1
 
 
 @compiled
@@ -393,63 +325,6 @@ def score_outcome(s: Arrays, q: Row, x: Row, everybody: int, outcome: int, used_
             q.denied += 1.0
         else:
             q.answered += 1.0
-
-
-@compiled
-def learn_operation(s: Arrays, q: Row, fact_key: int, e: Row, x: Row, everybody: int, now: float) -> None:
-    """Counts the operation; parents learn a principal's first use only."""
-    at = upsert(s.facts, s.facts_used, fact_key)
-    f = s.facts[at]
-    f.count += 1
-    if e.outcome == 1 or e.outcome == 2:
-        f.denied = np.uint32(now)
-    else:
-        f.ok = np.uint32(now)
-    q.n += 1.0
-    if x.count > 0.0:
-        return
-    f.first = np.uint32(now)
-    q.distinct += 1.0
-    remember(s, q, fact_key, _OPERATION, e.operation, now)
-    for g in (np.int64(q.group), everybody):
-        i = upsert(s.shared, s.shared_used, mix(e.operation_key, np.uint64(g + 1)))
-        if s.shared[i].count <= 0.0:
-            s.distinct[g] += 1.0
-        s.shared[i].count += 1.0
-        s.shared[i].last = np.uint32(now)
-        s.discoveries[g] += 1.0
-        s.class_seen[g, s.constants[e.operation].class_] += 1.0
-        s.class_total[g] += 1.0
-
-
-@compiled
-def unlearn(s: Arrays, q: Row, everybody: int, operation_keys: np.ndarray, now: float) -> None:
-    """Undoes what the last hour taught this principal, its group and everybody."""
-    written = s.counters[JOURNALLED]
-    for back in range(1, min(written, JOURNAL_ROWS) + 1):
-        j = s.journal[(written - back) % JOURNAL_ROWS]
-        if now - j.time > HOUR_S:
-            return
-        if j.principal != q.key:
-            continue
-        at = find(s.facts, j.fact)
-        if at < 0:
-            continue
-        f = s.facts[at]
-        if j.kind == _OPERATION:
-            q.n = max(0.0, q.n - f.count)
-            q.distinct = max(0.0, q.distinct - 1.0)
-            class_ = s.constants[j.operation].class_
-            for g in (np.int64(q.group), everybody):
-                i = find(s.shared, mix(operation_keys[j.operation], np.uint64(g + 1)))
-                if i >= 0 and s.shared[i].count >= 1.0:
-                    s.shared[i].count -= 1.0
-                    s.discoveries[g] -= 1.0
-                    s.class_seen[g, class_] -= 1.0
-                    s.class_total[g] -= 1.0
-                    s.distinct[g] -= 1.0 if s.shared[i].count <= 0.0 else 0.0
-        f.key = np.uint64(1)
-        j.principal = np.uint64(0)
 
 
 @compiled
@@ -618,29 +493,63 @@ def describe(s: Arrays, q: Row, c: Row, x: Row, e: Row, fact: int, row: int, now
 
 
 @compiled
-def meet(s: Arrays, e: Row, now: float) -> tuple[int, int]:
-    """Rows of the event's credential and principal, made on first sight."""
-    ci = upsert(s.credentials, s.credentials_used, e.credential)
-    pi = upsert(s.principals, s.principals_used, e.principal)
-    q = s.principals[pi]
-    if q.born == 0:
-        q.born = max(np.uint32(1), np.uint32(now))
-        q.group = e.group
-        q.at = now
-        q.day = np.uint16(now / DAY_S)
-    return ci, pi
+def advance(s: Arrays, e: Row) -> float:
+    """Moves the event clock, never backwards, and turns the day; gives the time now in seconds."""
+    s.counters[EVENTS] += 1
+    if e.time_s < s.clock[NOW]:
+        s.counters[LATE] += 1
+    now = max(e.time_s, s.clock[NOW])
+    s.clock[NOW] = now
+    if s.clock[FIRST] == 0.0:
+        s.clock[FIRST] = now
+    day = np.floor(now / DAY_S)
+    if day > s.clock[DAY]:
+        turn_day(s, day)
+    return float(now)
 
 
 @compiled
-def mint(s: Arrays, e: Row, parent_depth: int, now: float) -> None:
-    """Writes the lineage of a credential this call issued."""
-    i = upsert(s.credentials, s.credentials_used, e.minted)
-    m = s.credentials[i]
-    if m.parent == np.uint64(0):
-        m.parent = e.credential
-        m.parent_principal = e.principal
-        m.depth = min(200, parent_depth + 1)
-        m.last = np.uint32(now)
+def score(s: Arrays, q: Row, c: Row, x: Row, e: Row, used_to_work: bool, now: float, knobs: Knobs) -> int:
+    """Every term of one event, before anything is learned from it; gives how many principals its source newly reached this hour."""
+    everybody = EVERYBODY + e.provider
+    learns = not x.is_held
+    if c.first == 0:
+        score_lineage(s, q, c, x, now, learns)
+        c.first = max(np.uint32(1), np.uint32(now))
+        c.principal = q.key
+    c.last = np.uint32(now)
+    score_hand(s, q, c, x, e, now, learns)
+    reached = visit(s, q, e, now) if x.new_source_p >= 0.0 else 0
+    score_operation(s, q, x, e, q.group, everybody, knobs)
+    score_outcome(s, q, x, everybody, e.outcome, used_to_work, learns)
+    if x.is_young:
+        score_resource(s, q, x, e, now, learns)
+    score_context(q, c, x, e.marks)
+    score_beside(x)
+    return reached
+
+
+@compiled
+def follow(s: Arrays, q: Row, x: Row, e: Row) -> None:
+    """Keeps the episode's counters and writes them into the exhibit."""
+    if x.count == 0.0:
+        q.storm += 1.0
+    if x.is_young and not x.is_repeat and q.since > 0.0:
+        count_signals(q, s.constants[e.operation].signals)
+    q.actions += 1 if q.since > 0.0 else 0
+    q.day_peak = max(q.day_peak, np.float32(x.evidence))
+    x.since = q.since
+    x.iterations = q.iterations
+    x.decision_s = q.decision_s
+    x.actions = q.actions
+    x.signals = q.signals
+
+
+@compiled
+def is_noteworthy(q: Row, x: Row) -> bool:
+    """Whether the event stays behind as an exhibit."""
+    cold_news = x.cold > NOTEWORTHY_COLD_BITS and (not x.is_repeat or x.beside_b > 0.0)
+    return q.level == 2 or x.a > NOTEWORTHY_BITS or cold_news
 
 
 @compiled
@@ -654,73 +563,35 @@ def walk(
         if is_duplicate(s, e.event_key):
             s.counters[DUPLICATES] += 1
             continue
-        s.counters[EVENTS] += 1
-        if e.time_s < s.clock[NOW]:
-            s.counters[LATE] += 1
-        now = max(e.time_s, s.clock[NOW])
-        s.clock[NOW] = now
-        if s.clock[FIRST] == 0.0:
-            s.clock[FIRST] = now
-        day = np.floor(now / DAY_S)
-        if day > s.clock[DAY]:
-            turn_day(s, day)
+        now = advance(s, e)
         if e.marks & _UNSCORED:
             if e.minted != np.uint64(0):
                 mint(s, e, 0, now)
             continue
         ci, pi = meet(s, e, now)
-        c = s.credentials[ci]
-        q = s.principals[pi]
-        everybody = EVERYBODY + e.provider
+        c, q, x = s.credentials[ci], s.principals[pi], exhibits[kept]
         previous_s = q.at
         fade(q, now)
-        if np.uint16(day) != q.day:
-            s.identity_days[e.path] += 1.0
-            close_day(s, q, np.uint16(day))
+        close_day(s, q, e.path, now)
         fact_key = mix(q.key ^ np.uint64(q.born), e.operation_key)
         fact = find(s.facts, fact_key)
-        x = exhibits[kept]
         describe(s, q, c, x, e, fact, row, now)
-        learns = not x.is_held
         used_to_work = fact >= 0 and s.facts[fact].ok != 0 and not x.is_young
-        if c.first == 0:
-            score_lineage(s, q, c, x, now, learns)
-            c.first = max(np.uint32(1), np.uint32(now))
-            c.principal = q.key
-        c.last = np.uint32(now)
-        score_hand(s, q, c, x, e, now, learns)
-        reached = visit(s, q, e, now) if x.new_source_p >= 0.0 else 0
-        score_operation(s, q, x, e, q.group, everybody, knobs)
-        score_outcome(s, q, x, everybody, e.outcome, used_to_work, learns)
-        if x.is_young:
-            score_resource(s, q, x, e, now, learns)
-        score_context(q, c, x, e.marks)
-        score_beside(x)
+        reached = score(s, q, c, x, e, used_to_work, now, knobs)
         iterate(q, x, e, now, previous_s)
         accumulate(q, x)
-        if x.count == 0.0:
-            q.storm += 1.0
-        if x.is_young and not x.is_repeat and q.since > 0.0:
-            count_signals(q, s.constants[e.operation].signals)
-        x.since = q.since
-        x.iterations = q.iterations
-        x.decision_s = q.decision_s
-        q.actions += 1 if q.since > 0.0 else 0
-        x.actions = q.actions
-        x.signals = q.signals
-        q.day_peak = max(q.day_peak, np.float32(x.evidence))
+        follow(s, q, x, e)
         if e.minted != np.uint64(0):
             mint(s, e, c.depth, now)
-        if learns:
-            learn_operation(s, q, fact_key, e, x, everybody, now)
+        if not x.is_held:
+            learn_operation(s, q, fact_key, e, x, EVERYBODY + e.provider, now)
         q.last = np.uint32(now)
         kind = judge(s, q, c, x, e.marks, reached, now, knobs) if knobs.decides else 0
         if kind:
-            act(s, q, c, x, kind, everybody, operation_keys, now, knobs)
+            act(s, q, c, x, kind, EVERYBODY + e.provider, operation_keys, now, knobs)
             crossings[crossed].exhibit = kept
             crossings[crossed].kind = kind
             crossed += 1
-        cold_news = x.cold > NOTEWORTHY_COLD_BITS and (not x.is_repeat or x.beside_b > 0.0)
-        if kind or reached or q.level == 2 or x.a > NOTEWORTHY_BITS or cold_news:
+        if kind or reached or is_noteworthy(q, x):
             kept += 1
     return kept, crossed
