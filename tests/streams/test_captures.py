@@ -133,3 +133,36 @@ def test_every_labelled_record_with_a_time_and_an_operation_parses(
     assert all(
         "no believable time" in r.reason or "required field" in r.reason or r.json_path != "$" for r in replay.rejected
     )
+
+
+def records_within(value: object) -> list[dict[str, object]]:
+    """Audit records of the three providers anywhere inside a JSON value, objects stored as JSON text included."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        try:
+            return records_within(json.loads(value))
+        except ValueError:
+            return []
+    if isinstance(value, list):
+        return [record for item in value for record in records_within(item)]
+    if not isinstance(value, dict):
+        return []
+    if {"eventSource", "eventName"} <= value.keys() or {"published", "eventType"} <= value.keys():
+        return [value]
+    return [record for item in value.values() for record in records_within(item)]
+
+
+def test_every_record_inside_the_scenarios_parses(tmp_path: Path) -> None:
+    found: dict[str, list[dict[str, object]]] = {"cloudtrail": [], "okta": []}
+    for path in sorted((DATA / "scenarios").glob("*.jsonl")):
+        for line in path.read_text().splitlines():
+            for record in records_within(json.loads(line)):
+                found["cloudtrail" if "eventSource" in record else "okta"].append(record)
+    Console(width=120).print({name: len(records) for name, records in found.items()})
+    assert found["okta"]
+    for name, records in found.items():
+        if records:
+            file = tmp_path / f"{name}.jsonl"
+            file.write_bytes(b"".join(json.dumps(r).encode() + b"\n" for r in records))
+            replay = Replay(Policy())
+            list(replay.run([str(file)], Provider.AWS if name == "cloudtrail" else Provider.OKTA))
+            assert replay.rejected_count == 0, replay.rejected[:3]
