@@ -28,6 +28,8 @@ app = App(
 )
 SHOWN_REJECTIONS = 5
 WIDE = 150
+STDIN = "stdin:"
+"""How a lone ``-`` travels past the option parser, which takes it for an option."""
 Source = Literal["cloudtrail", "okta", "keycloak"]
 _PROVIDERS = {"cloudtrail": Provider.AWS, "okta": Provider.OKTA, "keycloak": Provider.KEYCLOAK}
 
@@ -75,6 +77,7 @@ def replay(
     json
         Print the summary as one JSON object instead of tables.
     """
+    paths, baseline = (["-" if p == STDIN else p for p in given or []] for given in (paths, baseline))
     chosen = load_policy(policy)
     run = Replay(msgspec.structs.replace(chosen, cold_start_acts=chosen.cold_start_acts or cold_start == "act"), policy)
     provider = _PROVIDERS[source] if source else None
@@ -245,7 +248,7 @@ def _print_case(case: explaining.CaseFile, steps: list[explaining.Rescored]) -> 
 def main() -> None:
     """Entry point of the ``outpace`` command."""
     try:
-        code = app(exit_on_error=False, print_error=False)
+        code = app([STDIN if a == "-" else a for a in sys.argv[1:]], exit_on_error=False, print_error=False)
     except CycloptsError as error:
         sys.stderr.write(f"outpace: {' '.join(str(error).split())}\n")
         sys.exit(2)

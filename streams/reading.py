@@ -5,6 +5,7 @@ A broken compressed file gives what could be read and a rejection, never a trace
 
 import codecs
 import gzip
+import io
 import re
 import sys
 import zlib
@@ -68,7 +69,7 @@ class LogFile:
         """The first 64 KiB as UTF-8, decompressed. Standard input keeps what was read."""
         if self._peeked is None:
             if self.origin == "-":
-                self._stdin = self._stdin or sys.stdin.buffer
+                self._stdin = unpacked(self._stdin or sys.stdin.buffer)
                 self._peeked = b"".join(self._chunks(PEEK_BYTES, once=True))
             else:
                 self._peeked = next(self._all_chunks(PEEK_BYTES), b"")
@@ -181,6 +182,16 @@ def _read(stream: BinaryIO, size: int, once: bool) -> Iterator[bytes]:
         yield chunk
         if once:
             return
+
+
+def unpacked(stream: BinaryIO) -> BinaryIO:
+    """A stream that cannot be wound back, decompressed on the way if its first bytes say gzip or zstd."""
+    start = stream.peek(4)[:4] if isinstance(stream, io.BufferedReader) else b""
+    if start[:2] == _GZIP:
+        return gzip.GzipFile(fileobj=stream)  # type: ignore[return-value]
+    if start == _ZSTD:
+        return zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+    return stream
 
 
 def _decompressed(raw: BinaryIO, start: bytes, size: int) -> Iterator[bytes]:
