@@ -13,13 +13,12 @@ from detector.decision import Decision
 from detector.engine import Engine, own_actions
 from detector.errors import UnknownDecisionError
 from detector.reasons import Exhibit
-from detector.scoring import score_beside, score_from_inputs
+from detector.scoring import B_FLOOR, score_beside, score_from_inputs
 from detector.sources.timestamps import format_time
 from detector.state import EXHIBIT
 from models.evidence import combined_bits
 
 AGREES_WITHIN_BITS = 1e-3
-B_FLOOR = -8.0
 
 
 class Step(msgspec.Struct, frozen=True):

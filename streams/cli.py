@@ -110,6 +110,8 @@ def _read(path: str) -> bytes:
 
 def _check_writable(*paths: str | None) -> None:
     for path in paths:
+        if path == STDIN:
+            raise InputError("-: standard input is for logs; name a file to write")
         if path and not Path(path).resolve().parent.is_dir():
             raise InputError(f"{path}: folder {Path(path).resolve().parent} does not exist")
 

@@ -18,7 +18,6 @@ from detector.errors import Rejection
 
 R = TypeVar("R")
 
-MAX_DEPTH = 200
 _PATH = re.compile(r" - at `(\$[^`]*)`")
 _WRAPPERS = (b'"Records"', b'"logEvents"', b'"eventJson"', b'"eventData"', b'"detail"', b'"events"', b'"message"')
 _WINDOW, _NEAR_END = 1 << 16, 16
