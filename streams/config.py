@@ -1,0 +1,151 @@
+"""Settings: the policy and everything about the outside, in one TOML file of frozen structs. Unknown keys are refused with their path.
+
+The policy's own keys stand at the top of the file, beside the tables below, so that one file serves ``replay``, ``watch``, ``ingest`` and
+``worker`` alike. A secret is never written down: ``env:NAME`` or ``file:PATH`` says where it is kept.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from detector.config import Policy
+from detector.errors import ConfigError
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Kafka(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The broker, how to log in, and how the topics are laid out."""
+
+    bootstrap: str = "localhost:9092"
+    security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str = ""
+    password: str = ""
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    prefix: str = "outpace"
+    partitions: Annotated[int, Meta(ge=1, le=256)] = 4
+    replication: Count = 1
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"
+    session_timeout_s: Annotated[float, Meta(ge=6, le=60)] = 8.0
+    retention_hours: Count = 168
+    max_message_bytes: Annotated[int, Meta(ge=65_536)] = 8 << 20
+
+
+class PathSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="path", tag_field="kind"):
+    """Files and folders that grow: CloudTrail drops, JSON Lines written by something else."""
+
+    paths: tuple[str, ...]
+    poll_s: Positive = 1.0
+    provider: Literal["", "cloudtrail", "okta", "keycloak"] = ""
+
+
+class TopicSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="topic", tag_field="kind"):
+    """A raw Kafka topic with one audit record a message, any provider."""
+
+    topic: str = "outpace.raw"
+    group: str = "outpace-ingest"
+    provider: Literal["", "cloudtrail", "okta", "keycloak"] = ""
+
+
+class HttpSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="http", tag_field="kind"):
+    """Webhooks and log streams: Okta event hooks, EventBridge API destinations, anything that posts JSON.
+
+    ``token`` is a bearer (or Okta ``Authorization``) secret; ``signing_secret`` a Standard Webhooks secret. At least one is needed.
+    """
+
+    host: str = "127.0.0.1"
+    port: Port = 8088
+    token: str = ""
+    signing_secret: str = ""
+    max_body_bytes: Annotated[int, Meta(ge=1024)] = 8 << 20
+    provider: Literal["", "cloudtrail", "okta", "keycloak"] = ""
+
+
+class KeycloakSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="keycloak", tag_field="kind"):
+    """Keycloak's admin REST events, asked for again and again."""
+
+    url: str
+    realm: str
+    client_id: str
+    client_secret: str
+    poll_s: Positive = 1.0
+    page: Annotated[int, Meta(ge=1, le=10_000)] = 1000
+
+
+Source = PathSource | TopicSource | HttpSource | KeycloakSource
+
+
+class Ingest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How raw records become frames. ``linger_ms``: longest a record waits for company."""
+
+    sources: tuple[Source, ...] = ()
+    frame_events: Annotated[int, Meta(ge=1, le=4096)] = 512
+    linger_ms: Annotated[float, Meta(ge=0, le=1000)] = 8.0
+    most_in_flight: Count = 64
+
+
+class Worker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often state is written down, and how large its pieces are."""
+
+    snapshot_every_s: Positive = 10.0
+    snapshot_every_events: Count = 2_000_000
+    block_bytes: Annotated[int, Meta(ge=4096, le=4 << 20)] = 256 << 10
+
+
+class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where ``/metrics``, ``/health/live`` and ``/health/ready`` answer. Port 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    port: Port = 9464
+
+
+class Settings(Policy, frozen=True, forbid_unknown_fields=True):
+    """One file: the policy and the outside."""
+
+    kafka: Kafka = Kafka()
+    ingest: Ingest = Ingest()
+    worker: Worker = Worker()
+    web: Web = Web()
+    state_folder: str = "outpace-state"
+
+
+def read_settings(path: str | None) -> Settings:
+    """Settings from a file, or the defaults. Raises ``ConfigError`` with the file and the path of what is wrong."""
+    if not path:
+        return Settings()
+    try:
+        return msgspec.toml.decode(Path(path).read_bytes(), type=Settings)
+    except OSError as error:
+        raise ConfigError(f"settings {path}: {error.strerror or error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"settings {path}: {error}") from error
+
+
+def secret(value: str, environment: Mapping[str, str] = os.environ) -> str:
+    """What ``env:NAME`` or ``file:PATH`` stands for; '' for ''. Raises ``ConfigError`` for a secret written in the open.
+
+    >>> secret("env:TOKEN", {"TOKEN": "s3cr3t"})
+    's3cr3t'
+    """
+    if not value:
+        return ""
+    kind, _, where = value.partition(":")
+    if kind == "env":
+        if where not in environment:
+            raise ConfigError(f"secret {value!r}: no such environment variable")
+        return environment[where]
+    if kind == "file":
+        try:
+            return Path(where).read_text().strip()
+        except OSError as error:
+            raise ConfigError(f"secret {value!r}: {error.strerror or error}") from error
+    raise ConfigError("a secret stands in the settings, wanted env:NAME or file:PATH")

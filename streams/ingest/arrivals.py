@@ -1,0 +1,50 @@
+"""What a source brings, and what it is told once that is safe.
+
+A source yields ``Arrival``s: a block of raw records with a *cursor*, the place to go on from once everything up to here is durable. Whoever
+takes arrivals in (ingest on Kafka, ``watch`` on a laptop) settles each in turn; only then may its cursor be stored, its sender be answered,
+its offset be committed. Killed in between, a source brings the same records again: duplicates are dropped by event id, nothing is lost.
+"""
+
+from collections.abc import AsyncIterator
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from detector.event import Provider
+from detector.sources.framing import Block
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """Where a source goes on: ``key`` names the thing read (a file by device and inode, a partition, a realm), ``at`` the place in it."""
+
+    key: str
+    at: int
+    note: str = ""
+
+
+class Arrival(NamedTuple):
+    """One block of raw records. ``provider``: None where the content has to tell. ``received_ns``: the wall clock at its arrival."""
+
+    block: Block
+    provider: Provider | None
+    cursor: Cursor
+    received_ns: int
+
+
+class Source(Protocol):
+    """Something records come from."""
+
+    kind: str
+    """One of the closed set ``path``, ``topic``, ``http``, ``keycloak``: a metric label."""
+
+    def arrivals(self, since: dict[str, Cursor]) -> AsyncIterator[Arrival]:
+        """Arrivals, from the stored cursors on, until the task is cancelled. Waits instead of reading on while earlier ones are unsettled."""
+        ...
+
+    async def settle(self, arrival: Arrival) -> None:
+        """Told in order, once all of ``arrival`` is durable."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of files, sockets and clients."""
+        ...

@@ -1,0 +1,42 @@
+"""The topics, by name, and how each is laid out."""
+
+from typing import NamedTuple
+
+from streams.config import Kafka
+
+
+class Topic(NamedTuple):
+    """One topic as it should be. ``is_keyed`` ones have as many partitions as there are shards."""
+
+    name: str
+    partitions: int
+    settings: dict[str, str]
+
+
+class Topics(NamedTuple):
+    """Names of every topic under one prefix."""
+
+    events: str
+    decisions: str
+    revocations: str
+    outcomes: str
+    rejected: str
+    links: str
+
+    @classmethod
+    def under(cls, prefix: str) -> "Topics":
+        """Names under a prefix.
+
+        >>> Topics.under("outpace").events
+        'outpace.events'
+        """
+        return cls(*(f"{prefix}.{name}" for name in cls._fields))
+
+
+def layout(kafka: Kafka) -> list[Topic]:
+    """Every topic Outpace writes, as it should be."""
+    names = Topics.under(kafka.prefix)
+    kept = {"retention.ms": str(kafka.retention_hours * 3_600_000), "max.message.bytes": str(kafka.max_message_bytes)}
+    keyed = [Topic(name, kafka.partitions, dict(kept)) for name in (names.events, names.links)]
+    read = [Topic(name, 1, dict(kept)) for name in (names.decisions, names.revocations, names.outcomes, names.rejected)]
+    return keyed + read
