@@ -66,9 +66,7 @@ def _exposition(metrics: Metrics) -> _Handler:
     async def answer(request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         response = web.Response(body=encode(metrics.registry), headers={"Content-Type": content_type})
-        if "gzip" in request.headers.get(
-            "Accept-Encoding", ""
-        ):  # what Prometheus asks for; left alone, aiohttp prefers deflate
+        if "gzip" in request.headers.get("Accept-Encoding", ""):  # all Prometheus unpacks; aiohttp would rather deflate
             response.enable_compression(web.ContentCoding.gzip)
         return response
 
