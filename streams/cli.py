@@ -27,6 +27,10 @@ app = App(
     help="Takes stolen machine identities away while the thief is still iterating.",
     version_flags=["--version"],
 )
+app.command(
+    "streams.ingest.run:ingest",
+    help="Read audit records from files, topics, webhooks and Keycloak, and send them to the workers as frames.",
+)
 SHOWN_REJECTIONS = 5
 WIDE = 150
 STDIN = "stdin:"

@@ -85,21 +85,24 @@ class Columns(NamedTuple):
         """The events at these places, in this order."""
         places = order.tolist()
         if len(places) < 2:
-            return Columns(self.time_ns[order], self.received_ns[order], *([c[i] for i in places] for c in self[2:]))
-        picked = itemgetter(*places)
-        return Columns(self.time_ns[order], self.received_ns[order], *(list(picked(c)) for c in self[2:]))
+            lists: Any = [[c[i] for i in places] for c in self[2:]]
+        else:
+            picked = itemgetter(*places)
+            lists = [list(picked(c)) for c in self[2:]]
+        return Columns(self.time_ns[order], self.received_ns[order], *lists)
 
     def cut(self, start: int, end: int) -> "Columns":
         """The events from ``start`` to before ``end``."""
-        return Columns(*(c[start:end] for c in self))
+        parts: Any = [c[start:end] for c in self]
+        return Columns(*parts)
 
     @classmethod
     def joined(cls, parts: Sequence["Columns"]) -> "Columns":
         """Several runs as one."""
         if len(parts) == 1:
             return parts[0]
-        lists: list[Any] = [[x for part in parts for x in part[i]] for i in range(2, len(cls._fields))]
-        times = [np.concatenate([part[i] for part in parts]) for i in range(2)]
+        lists: Any = [[x for part in parts for x in part[i]] for i in range(2, len(cls._fields))]
+        times: Any = [np.concatenate([part[i] for part in parts]) for i in range(2)]
         return cls(*times, *lists)
 
 

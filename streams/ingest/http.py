@@ -18,7 +18,7 @@ import binascii
 import hashlib
 import hmac
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 from aiohttp import web
@@ -36,6 +36,14 @@ MOST_WAITING = 64
 ANSWER_WITHIN_S = 25.0
 """Below the half minute senders commonly wait."""
 RETRY_AFTER_S = 2
+
+
+class _RefusedRequestError(Exception):
+    """A request that is not taken, with the status that says so."""
+
+    def __init__(self, status: int, line: str) -> None:
+        super().__init__(line)
+        self.status = status
 
 
 class _Request(NamedTuple):
@@ -109,7 +117,9 @@ class Webhooks:
             await web.TCPSite(runner, self.settings.host, self.settings.port).start()
         except (OSError, UnicodeError) as error:
             await runner.cleanup()
-            raise ConfigError(f"ingest http {self.settings.host}:{self.settings.port}: cannot listen, {error}") from error
+            raise ConfigError(
+                f"ingest http {self.settings.host}:{self.settings.port}: cannot listen, {error}"
+            ) from error
         self._runner = runner
 
     async def _verify(self, request: web.Request) -> web.Response:
@@ -118,27 +128,37 @@ class Webhooks:
             return _answer(400, "no X-Okta-Verification-Challenge header")
         return web.json_response({"verification": challenge[:1024]})
 
-    def _handler(self, name: str, provider: Provider | None) -> "web._Handler":  # type: ignore[name-defined]
+    def _handler(self, name: str, provider: Provider | None) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
             received_ns = time.time_ns()
             try:
-                body = await request.read()
-            except web.HTTPRequestEntityTooLarge:
-                return _answer(413, f"body of more than {self.settings.max_body_bytes} bytes")
-            fault = self._gate.fault(request.headers, body, received_ns / 1e9)
-            if fault:
-                return _answer(401, fault)
-            try:
-                raw = unpacked(body, request.headers.get("Content-Encoding", "").lower(), self.settings.max_body_bytes)
-            except TooLargeError as error:
-                return _answer(413, str(error))
-            except InputError as error:
-                return _answer(400, str(error))
-            if not raw.strip():
-                return _answer(400, "empty body")
+                raw = await self._body(request, received_ns / 1e9)
+            except _RefusedRequestError as error:
+                return _answer(error.status, str(error))
             return await self._taken(lines_of(raw), f"http/v1/{name}", provider, received_ns)
 
         return handle
+
+    async def _body(self, request: web.Request, now_s: float) -> bytes:
+        """The body, unpacked, of one who may send. Raises ``_RefusedRequestError``."""
+        most_bytes = self.settings.max_body_bytes
+        is_signed = self._gate.takes_signatures and "webhook-signature" in request.headers
+        if not is_signed and (fault := self._gate.token_fault(request.headers)):
+            raise _RefusedRequestError(401, fault)
+        try:
+            body = await request.read()
+            if is_signed and (fault := self._gate.signature_fault(request.headers, body, now_s)):
+                raise _RefusedRequestError(401, fault)
+            raw = unpacked(body, request.headers.get("Content-Encoding", "").lower(), most_bytes)
+        except web.HTTPRequestEntityTooLarge as error:
+            raise _RefusedRequestError(413, f"body of more than {most_bytes} bytes") from error
+        except TooLargeError as error:
+            raise _RefusedRequestError(413, str(error)) from error
+        except InputError as error:
+            raise _RefusedRequestError(400, str(error)) from error
+        if not raw.strip():
+            raise _RefusedRequestError(400, "empty body")
+        return raw
 
     async def _taken(self, lines: bytes, origin: str, provider: Provider | None, received_ns: int) -> web.Response:
         settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -167,10 +187,13 @@ class Gate:
         self._token = token.encode()
         self._key = _signing_key(signing_secret) if signing_secret else b""
 
-    def fault(self, headers: "web.BaseRequest.headers", body: bytes, now_s: float) -> str:  # type: ignore[name-defined]
-        """Why not; '' for who may."""
-        if self._key and "webhook-signature" in headers:
-            return self._signature_fault(headers, body, now_s)
+    @property
+    def takes_signatures(self) -> bool:
+        """Whether a signature can be checked."""
+        return bool(self._key)
+
+    def token_fault(self, headers: Mapping[str, str]) -> str:
+        """Why a request's token does not do; '' where it does."""
         given = headers.get("Authorization", "")
         if not self._token:
             return "no webhook-signature header"
@@ -181,7 +204,8 @@ class Gate:
         is_it = hmac.compare_digest(shown.encode("utf-8", "surrogateescape"), self._token)
         return "" if is_it else "wrong token"
 
-    def _signature_fault(self, headers: "web.BaseRequest.headers", body: bytes, now_s: float) -> str:  # type: ignore[name-defined]
+    def signature_fault(self, headers: Mapping[str, str], body: bytes, now_s: float) -> str:
+        """Why a request's signature does not do; '' where it does."""
         sent, number = headers.get("webhook-timestamp", ""), headers.get("webhook-id", "")
         if not number or not sent.isascii() or not sent.isdigit() or len(sent) > 12:
             return "no webhook-id, or no webhook-timestamp in seconds"

@@ -67,7 +67,13 @@ async def run(settings: Settings, settings_path: str | None, stop: asyncio.Event
     web = await serve_metrics(metrics, settings.web, lambda: pipeline.sender.is_up)
     log.info("ingest started", sources=[lane.source.kind for lane in lanes], kafka=settings.kafka.bootstrap)
     feeding = [pipeline.feed(lane) for lane in lanes]
-    working = [pipeline.sender.run(), pipeline.linger(), pipeline.tick(), cursors.run(), *(lane.run() for lane in lanes)]
+    working = [
+        pipeline.sender.run(),
+        pipeline.linger(),
+        pipeline.tick(),
+        cursors.run(),
+        *(lane.run() for lane in lanes),
+    ]
     try:
         await _until_stopped(stop, feeding, working, lambda: _finished(pipeline, lanes))
         cursors.write()

@@ -119,7 +119,9 @@ class Sender:
         """Rows are spread over the partitions settings say; a topic with another number would mix shards up."""
         found = len(await producer.partitions_for(self.topic))
         if found != self.kafka.partitions:
-            raise ConfigError(f"topic {self.topic} has {found} partitions, kafka.partitions says {self.kafka.partitions}")
+            raise ConfigError(
+                f"topic {self.topic} has {found} partitions, kafka.partitions says {self.kafka.partitions}"
+            )
 
     async def _pump(self, producer: AIOKafkaProducer) -> None:
         """Returns when the producer is of no more use."""

@@ -93,7 +93,9 @@ class RawTopic:
             except (KafkaError, OSError, TimeoutError) as error:
                 await consumer.stop()
                 if not is_told:
-                    log.warning("raw topic cannot be read, trying on", topic=self.settings.topic, error=str(error)[:300])
+                    log.warning(
+                        "raw topic cannot be read, trying on", topic=self.settings.topic, error=str(error)[:300]
+                    )
                     is_told = True
                 await asyncio.sleep(wait_s)
                 wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
