@@ -24,7 +24,7 @@ from typing import Literal, Self
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from detector.errors import InputError
+from detector.errors import BrokerError
 from streams.config import Kafka
 from streams.connection import kafka_python_settings
 
@@ -36,6 +36,8 @@ PASSWORDS = {ADMIN: "admin-of-a-test-broker", GUEST: "guest-of-a-test-broker"}
 """Who may log in. ``ADMIN`` may do everything, ``GUEST`` nothing that no access rule allows."""
 START_S, STOP_S = 90.0, 30.0
 _HEAP = ("-Xms256m", "-Xmx512m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-Djava.awt.headless=true")
+_BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""For the formatting tool, which ends before better compiled code would pay."""
 _LOG = """status = error
 appender.console.type = Console
 appender.console.name = console
@@ -44,10 +46,6 @@ appender.console.layout.pattern = %d %p %m (%c)%n
 rootLogger.level = warn
 rootLogger.appenderRef.console.ref = console
 """
-
-
-class BrokerError(InputError):
-    """No broker can be had here; the message says why."""
 
 
 def fetch_jars() -> Path:
@@ -94,6 +92,20 @@ def free_port() -> int:
         return port
 
 
+def settings_at(bootstrap: str, folder: Path, security: Security, prefix: str = "outpace", user: str = ADMIN) -> Kafka:
+    """Settings for a broker of ours that keeps its data, passwords and certificate in ``folder``."""
+    logs_in, has_tls = security.startswith("sasl"), security.endswith("ssl")
+    return Kafka(
+        bootstrap=bootstrap,
+        security=security,
+        sasl_mechanism="SCRAM-SHA-512",
+        username=user if logs_in else "",
+        password=f"file:{folder / user}.password" if logs_in else "",
+        ca_file=str(folder / "broker.pem") if has_tls else "",
+        prefix=prefix,
+    )
+
+
 class Broker:
     """A running broker. Leaving the context stops it, and removes its folder where none was given."""
 
@@ -132,15 +144,7 @@ class Broker:
 
     def kafka(self, prefix: str = "outpace", user: str = ADMIN) -> Kafka:
         """Settings that log in here."""
-        return Kafka(
-            bootstrap=self.bootstrap,
-            security=self.security,
-            sasl_mechanism="SCRAM-SHA-512",
-            username=user if self.security.startswith("sasl") else "",
-            password=f"file:{self.folder / user}.password" if self.security.startswith("sasl") else "",
-            ca_file=str(self.folder / "broker.pem") if self.security.endswith("ssl") else "",
-            prefix=prefix,
-        )
+        return settings_at(self.bootstrap, self.folder, self.security, prefix, user)
 
     def stop(self) -> None:
         """Ends it in good order."""
@@ -156,6 +160,14 @@ class Broker:
         """Runs it again on the same port with the same data."""
         self._end(signal.SIGTERM)
         self._launch()
+
+    def wait(self, held: str | None = None) -> None:
+        """Returns once nobody holds a lock on ``held`` any more. Raises ``BrokerError`` where the broker ends by itself."""
+        if held:
+            with open(held) as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        elif self._process and self._process.wait():
+            raise BrokerError(f"Kafka ended: {self._last_words()}")
 
     def _end(self, how: signal.Signals) -> None:
         if not self._process:
@@ -184,7 +196,7 @@ class Broker:
         extra = [part for entry in scram for part in ("--add-scram", entry)]
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.folder / "server.properties")]
-        command = [self._java, *self._options(), *tool, "--standalone", *extra]
+        command = [self._java, *_BRIEF, *self._options(), *tool, "--standalone", *extra]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise BrokerError(f"Kafka could not prepare {self.folder}: {(done.stderr or done.stdout).strip()[-300:]}")
@@ -200,7 +212,7 @@ class Broker:
                 raise BrokerError(f"Kafka did not start: {self._last_words()}")
 
     def _answers(self) -> bool:
-        """True once a client gets the cluster's description: a listening port is not yet a broker."""
+        """True once a client gets our own cluster's description: a port that listens is not yet a broker, and may be another one's."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), 0.2):
                 pass
@@ -210,11 +222,15 @@ class Broker:
             time.sleep(0.05)
             return False
         try:
-            return bool(client.describe_cluster()["brokers"])
+            return bool(client.describe_cluster()["cluster_id"] == self._cluster())
         except KafkaError:
             return False
         finally:
             client.close()
+
+    def _cluster(self) -> str:
+        lines = (self.folder / "data" / "meta.properties").read_text().splitlines()
+        return next(line.partition("=")[2] for line in lines if line.startswith("cluster.id="))
 
     def _last_words(self) -> str:
         lines = (self.folder / "broker.log").read_text(errors="replace").splitlines()
@@ -312,6 +328,7 @@ def main() -> int:
     parser.add_argument("--folder", help="where its data lies; kept afterwards")
     parser.add_argument("--port", type=int, help="default: a free one")
     parser.add_argument("--security", choices=["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"], default="plaintext")
+    parser.add_argument("--while-held", metavar="FILE", help="run only as long as somebody holds a lock on this file")
     parser.add_argument("--fetch", action="store_true", help="only fetch the jars")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -321,20 +338,13 @@ def main() -> int:
             return 0
         with Broker.start(given.folder, given.port, given.security) as broker:
             print(broker.bootstrap, flush=True)
-            _wait(broker)
+            broker.wait(given.while_held)
     except BrokerError as error:
         print(f"broker: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         pass
     return 0
-
-
-def _wait(broker: Broker) -> None:
-    """Until interrupted, or until the broker ends by itself."""
-    process = broker._process
-    if process and process.wait():
-        raise BrokerError(f"Kafka ended: {broker._last_words()}")
 
 
 if __name__ == "__main__":
