@@ -15,8 +15,9 @@ from detector.decision import Decision
 from detector.errors import InputError, OutpaceError
 from detector.event import Provider
 from streams import counterfactual as counterfactuals
+from streams.parsers import load_policy
 from streams.progress import reading_progress
-from streams.replay import Replay, Summary, load_policy
+from streams.replay import Replay, Summary
 from streams.report import write_report
 from streams.report_data import case_of
 from streams.table import counterfactual_table, decision_table, summary_lines
@@ -25,6 +26,10 @@ app = App(
     name="outpace",
     help="Takes stolen machine identities away while the thief is still iterating.",
     version_flags=["--version"],
+)
+app.command(
+    "streams.ingest.run:ingest",
+    help="Read audit records from files, topics, webhooks and Keycloak, and send them to the workers as frames.",
 )
 SHOWN_REJECTIONS = 5
 WIDE = 150
