@@ -23,6 +23,8 @@ from streams.metrics import Metrics
 from streams.shard import Applied, Decided, Shard
 from streams.topics import Topics
 
+log = logger("worker")
+
 Send = Callable[[str, bytes, bytes], Awaitable[Awaitable[Any]]]
 """Sends (topic, key, value); gives something to wait for until the broker has confirmed it."""
 
@@ -100,8 +102,14 @@ class Scorer:
         stage = "schema" if "version" in reason else "frame"
         origin = f"{self.topics.events}/{message.partition}"
         self.metrics.rejected.labels(stage).inc()
-        logger().warning("frame refused", origin=origin, offset=message.offset, path=path, reason=reason)
-        refusal = {"origin": origin, "position": message.offset, "json_path": path, "reason": reason, "source": "frames"}
+        log.warning("frame refused", origin=origin, offset=message.offset, path=path, reason=reason)
+        refusal = {
+            "origin": origin,
+            "position": message.offset,
+            "json_path": path,
+            "reason": reason,
+            "source": "frames",
+        }
         await (await self.send(self.topics.rejected, origin.encode(), msgspec.json.encode(refusal)))
 
     async def _tell(self, frame: Frame, decided: Decided) -> None:
@@ -130,16 +138,16 @@ class Scorer:
         return desk
 
     def _note_recovery(self, shard: Shard, manifest: checkpoint.Manifest | None, offset: int) -> None:
-        log = logger().bind(partition=shard.partition, offset=offset)
+        told = log.bind(partition=shard.partition, offset=offset)
         if manifest is None:
             if checkpoint.has_manifest(self.store, shard.partition):
-                log.error("no snapshot of this partition is whole; starting without history")
+                told.error("no snapshot of this partition is whole; starting without history")
             else:
-                log.info("partition taken without a snapshot")
+                told.info("partition taken without a snapshot")
             return
-        log.info("partition taken", snapshot_offset=manifest.offset)
+        told.info("partition taken", snapshot_offset=manifest.offset)
         if offset > manifest.offset + 1:
-            log.error("frames between the snapshot and this one are gone", missing=offset - manifest.offset - 1)
+            told.error("frames between the snapshot and this one are gone", missing=offset - manifest.offset - 1)
 
     def keep_only(self, partitions: set[int]) -> None:
         """Drops what belongs to partitions that another worker has now."""

@@ -1,24 +1,24 @@
 """The worker's Faust app: consumer group, changelogged table of snapshots, one agent over frames."""
 
 import asyncio
+import signal
 import socket
-import time
 from collections.abc import AsyncIterator, Awaitable, Iterator
+from pathlib import Path
 from typing import Any
 
 import faust
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
-from streams import connection
+from streams import connection, logs, web
 from streams.agents import Scorer
-from streams.config import Settings
-from streams.logs import logger
+from streams.config import Settings, read_settings
 from streams.metrics import Metrics
 from streams.topics import Topics
 
+log = logs.logger("worker")
 TICK_S = 0.25
-YIELD_EVERY_S = 0.005
 
 
 class SnapshotTable:
@@ -27,7 +27,6 @@ class SnapshotTable:
     def __init__(self, table: Any) -> None:
         self.table = table
         self._unconfirmed: list[Awaitable[Any]] = []
-        self._yielded_at = 0.0
 
     def items(self) -> Iterator[tuple[str, bytes]]:
         """Every piece."""
@@ -76,7 +75,6 @@ class Worker:
             partitions=settings.kafka.partitions,
             extra_topic_configs={"max.message.bytes": settings.kafka.max_message_bytes, "segment.bytes": 64 << 20},
         )
-        self.producer: AIOKafkaProducer | None = None
         self.scorer = Scorer(
             settings, SnapshotTable(self.table), self.send, metrics, f"{socket.gethostname()}-{id(self):x}"
         )
@@ -85,8 +83,7 @@ class Worker:
 
     async def send(self, topic: str, key: bytes, value: bytes) -> Awaitable[Any]:
         """Hands a message to the producer; what it gives is confirmed later."""
-        assert self.producer is not None
-        confirmed: Awaitable[Any] = await self.producer.send(topic, value, key)
+        confirmed: Awaitable[Any] = await self._producer.send(topic, value, key)
         return confirmed
 
     def _declare(self) -> None:
@@ -100,23 +97,24 @@ class Worker:
                 message.value = None
                 yield
 
-        @self.app.task
-        async def tick() -> None:
-            while not self.app.should_stop:
-                await asyncio.sleep(TICK_S)
-                await self.scorer.checkpoint_due()
-                self._observe()
-
+        self.app.task(self._tick)
         self.app.on_partitions_assigned.connect(self._assigned, weak=False)
         self.app.on_before_shutdown.connect(self._shutting_down, weak=False)
 
-    def _assigned(self, app: Any, assigned: set[TP], **_: Any) -> None:
+    async def _tick(self) -> None:
+        while not self.app.should_stop:
+            await asyncio.sleep(TICK_S)
+            await self.scorer.checkpoint_due()
+            self._observe()
+
+    def _assigned(self, *given: Any, **_: Any) -> None:
+        assigned: set[TP] = given[1]
         mine = {tp.partition for tp in assigned if tp.topic == self.topics.events}
         self.scorer.keep_only(mine)
         self.is_ready = True
-        logger().info("partitions assigned", partitions=sorted(mine))
+        log.info("partitions assigned", partitions=sorted(mine))
 
-    async def _shutting_down(self, app: Any, **_: Any) -> None:
+    async def _shutting_down(self, *_: Any, **__: Any) -> None:
         for partition in list(self.scorer.desks):
             await self.scorer.checkpoint(partition)
 
@@ -129,16 +127,54 @@ class Worker:
 
     async def run(self) -> None:
         """Runs until stopped."""
-        self.producer = AIOKafkaProducer(
+        self._producer = AIOKafkaProducer(
             acks="all", enable_idempotence=True, linger_ms=0, **connection.aiokafka_settings(self.settings.kafka)
         )
-        await self.producer.start()
+        await self._producer.start()
         try:
             await self.app.start()
             await self.app.wait_until_stopped()
         finally:
             await self.app.stop()
-            await self.producer.stop()
+            await self._producer.stop()
+
+
+def worker(*, settings: str | None = None, log_style: logs.Style = "json") -> int:
+    """Score frames from the broker: decisions out, commands too where the policy is armed.
+
+    Parameters
+    ----------
+    settings
+        TOML file with the broker and the policy.
+    log_style
+        Log lines as JSON, or coloured for people.
+    """
+    chosen = read_settings(settings)
+    logs.configure(log_style, logs.key_in(Path(chosen.state_folder)))
+    asyncio.run(serve(chosen))
+    return 0
+
+
+async def serve(settings: Settings) -> None:
+    """A worker with its metrics endpoint, until SIGTERM or SIGINT."""
+    metrics = Metrics()
+    running = Worker(settings, metrics)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    endpoint = await web.serve(metrics, settings.web, lambda: running.is_ready or "no partitions assigned yet")
+    beside = [asyncio.create_task(web.watch_loop(metrics)), asyncio.create_task(stop.wait())]
+    working = asyncio.create_task(running.run())
+    try:
+        await asyncio.wait({working, beside[1]}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            await running.app.stop()
+        await working
+    finally:
+        for task in beside:
+            task.cancel()
+        await endpoint.close()
+    log.info("worker stopped")
 
 
 def _acknowledger(message: Any, consumer: Any) -> Any:

@@ -31,6 +31,7 @@ app.command(
     "streams.ingest.run:ingest",
     help="Read audit records from files, topics, webhooks and Keycloak, and send them to the workers as frames.",
 )
+app.command("streams.app:worker", help="Score frames from the broker: decisions out, commands too where armed.")
 SHOWN_REJECTIONS = 5
 WIDE = 150
 STDIN = "stdin:"
