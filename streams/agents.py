@@ -66,8 +66,17 @@ class Desk:
 class Scorer:
     """Everything a worker does with frames."""
 
-    def __init__(self, settings: Settings, store: checkpoint.Store, send: Send, metrics: Metrics, name: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: checkpoint.Store,
+        send: Send,
+        metrics: Metrics,
+        name: str,
+        initial_state: bytes = b"",
+    ) -> None:
         self.settings, self.store, self.send, self.metrics, self.name = settings, store, send, metrics, name
+        self.initial_state = initial_state
         self.topics = Topics.under(settings.kafka.prefix)
         self.desks: dict[int, Desk] = {}
         self.thread = ThreadPoolExecutor(1, "engine")
@@ -129,13 +138,19 @@ class Scorer:
         if desk is not None and offset <= desk.shard.offset + 1:
             return desk
         shard = Shard(self.settings, partition)
-        manifest = await asyncio.get_running_loop().run_in_executor(self.thread, shard.recover, self.store)
+        manifest = await asyncio.get_running_loop().run_in_executor(self.thread, self._recovered, shard)
         self._note_recovery(shard, manifest, offset)
         writer = checkpoint.Writer(
             self.store, partition, f"{time.time_ns():020d}-{self.name}", self.settings.worker.block_bytes
         )
         desk = self.desks[partition] = Desk(shard, writer)
         return desk
+
+    def _recovered(self, shard: Shard) -> checkpoint.Manifest | None:
+        manifest = shard.recover(self.store)
+        if manifest is None and self.initial_state:
+            shard.begin(self.initial_state)
+        return manifest
 
     def _note_recovery(self, shard: Shard, manifest: checkpoint.Manifest | None, offset: int) -> None:
         told = log.bind(partition=shard.partition, offset=offset)

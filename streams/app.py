@@ -11,6 +11,8 @@ import faust
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
+from detector import snapshot
+from detector.errors import StateError
 from streams import connection, logs, web
 from streams.agents import Scorer
 from streams.config import Settings, read_settings
@@ -76,7 +78,12 @@ class Worker:
             extra_topic_configs={"max.message.bytes": settings.kafka.max_message_bytes, "segment.bytes": 64 << 20},
         )
         self.scorer = Scorer(
-            settings, SnapshotTable(self.table), self.send, metrics, f"{socket.gethostname()}-{id(self):x}"
+            settings,
+            SnapshotTable(self.table),
+            self.send,
+            metrics,
+            f"{socket.gethostname()}-{id(self):x}",
+            initial_state(settings),
         )
         self.is_ready = False
         self._declare()
@@ -175,6 +182,19 @@ async def serve(settings: Settings) -> None:
             task.cancel()
         await endpoint.close()
     log.info("worker stopped")
+
+
+def initial_state(settings: Settings) -> bytes:
+    """What a partition without a snapshot starts from. Raises ``StateError`` now rather than at the first frame where it is no state."""
+    path = settings.worker.initial_state
+    if not path:
+        return b""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise StateError(f"worker.initial_state {path}: {error.strerror or error}") from error
+    snapshot.checked(data)
+    return data
 
 
 def _acknowledger(message: Any, consumer: Any) -> Any:

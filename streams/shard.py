@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from detector import snapshot
 from detector.columns import Vocabulary
 from detector.config import Policy
 from detector.decision import Decision
@@ -33,6 +34,10 @@ class Shard:
         self.policy, self.partition = policy, partition
         self.engine = Engine(policy, Vocabulary())
         self.offset = -1
+
+    def begin(self, state: bytes) -> None:
+        """Starts from what ``replay --save-state`` wrote. Raises ``StateError`` for anything else."""
+        snapshot.restore(self.engine, state)
 
     def holds(self, offset: int) -> bool:
         """Whether a frame is already in the engine."""
