@@ -83,13 +83,18 @@ def free_port() -> int:
     """A port nobody listens on, from below the range outgoing connections take theirs from: it is still free at a restart."""
     while True:
         port = random.randrange(15_000, 31_000)  # noqa: S311 - two brokers starting at once must not try the same one
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
+        if _is_free(port):
+            return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def settings_at(bootstrap: str, folder: Path, security: Security, prefix: str = "outpace", user: str = ADMIN) -> Kafka:
@@ -202,6 +207,8 @@ class Broker:
             raise BrokerError(f"Kafka could not prepare {self.folder}: {(done.stderr or done.stdout).strip()[-300:]}")
 
     def _launch(self) -> None:
+        if not _is_free(self.port):
+            raise BrokerError(f"port {self.port} is taken")
         command = [self._java, *_HEAP, *self._options(), "kafka.Kafka", str(self.folder / "server.properties")]
         with (self.folder / "broker.log").open("ab") as log:
             # A session of its own: Ctrl-C in the terminal ends the tests first, and they end the broker.
