@@ -20,7 +20,8 @@ from detector.sources.spans import line_count
 from streams.ingest.arrivals import Arrival, Cursor
 from streams.reading import BLOCK_BYTES, MAX_DOCUMENT_BYTES, PEEK_BYTES, LogFile, is_lines
 
-HEAD_BYTES = 256
+HEAD_BYTES = 4096
+"""Enough for a whole record: the first of two logs may well begin with the same identity, never with the same event id."""
 _COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _UTF8_BOM = b"\xef\xbb\xbf"
