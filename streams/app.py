@@ -30,9 +30,9 @@ class SnapshotTable:
         self.table = table
         self._unconfirmed: list[Awaitable[Any]] = []
 
-    def items(self) -> Iterator[tuple[str, bytes]]:
-        """Every piece."""
-        return iter([(key.decode(), value) for key, value in self.table.data.items()])
+    def names(self) -> Iterator[str]:
+        """The key of every piece."""
+        return iter([key.decode() for key in self.table.data])
 
     def get(self, key: str) -> bytes | None:
         """One piece."""

@@ -32,8 +32,8 @@ _PRIME = np.uint64(0x9E3779B97F4A7C15)
 class Store(Protocol):
     """Where pieces are kept. What ``put`` and ``delete`` did is durable once ``flush`` returns."""
 
-    def items(self) -> Iterator[tuple[str, bytes]]:
-        """Every piece."""
+    def names(self) -> Iterator[str]:
+        """The key of every piece."""
         ...
 
     def get(self, key: str) -> bytes | None:
@@ -62,7 +62,7 @@ class Piece(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """One whole snapshot: everything up to and with ``offset``."""
+    """One whole snapshot: everything up to and with ``offset``. ``note``: what else its owner must find again."""
 
     version: int
     offset: int
@@ -70,6 +70,7 @@ class Manifest(msgspec.Struct, frozen=True):
     generation: int
     block_bytes: int
     blocks: dict[str, Piece]
+    note: bytes = b""
 
 
 class Image(NamedTuple):
@@ -157,14 +158,16 @@ class Writer:
             packed[place] = (Piece(key, len(data), blake2b(stored, digest_size=16).digest()), stored)
         return packed
 
-    async def write(self, image: Image, packed: dict[str, tuple[Piece, bytes]], taken_ns: int) -> None:
+    async def write(
+        self, image: Image, packed: dict[str, tuple[Piece, bytes]], taken_ns: int, note: bytes = b""
+    ) -> None:
         """Makes an image durable, then drops what it replaces."""
         for piece, stored in packed.values():
             await self.store.put(piece.key, stored)
             self.bytes_written += len(stored)
         pieces = {place: packed[place][0] if place in packed else self.pieces[place] for place in image.marks}
         self.generation += 1
-        manifest = Manifest(VERSION, image.offset, taken_ns, self.generation, self.block_bytes, pieces)
+        manifest = Manifest(VERSION, image.offset, taken_ns, self.generation, self.block_bytes, pieces, note)
         await self.store.flush()
         await self.store.put(f"{self.partition}/{self.name}/manifest", msgspec.msgpack.encode(manifest))
         await self.store.flush()
@@ -174,7 +177,7 @@ class Writer:
     async def _sweep(self) -> None:
         """Drops what the newest manifest replaces: this writer's old pieces, and all that older writers left."""
         kept = {piece.key for piece in self.pieces.values()} | {f"{self.partition}/{self.name}/manifest"}
-        for key in [k for k, _ in self.store.items() if k not in kept]:
+        for key in [k for k in self.store.names() if k not in kept]:
             partition, writer, _ = key.split("/", 2)
             if int(partition) == self.partition and writer <= self.name:
                 await self.store.delete(key)
@@ -183,9 +186,9 @@ class Writer:
 def newest(store: Store, partition: int) -> tuple[Manifest, dict[str, bytes]] | None:
     """The whole snapshot with the highest offset, its blocks unpacked; None where there is none. A manifest with a missing or damaged piece is passed over."""
     found = []
-    for key, value in store.items():
+    for key in store.names():
         match = _MANIFEST.match(key)
-        if match and int(match[1]) == partition and (manifest := _manifest(value)):
+        if match and int(match[1]) == partition and (manifest := _manifest(store.get(key) or b"")):
             found.append(manifest)
     for manifest in sorted(found, key=lambda m: (-m.offset, -m.taken_ns)):
         blocks = _blocks(store, manifest)
@@ -196,7 +199,7 @@ def newest(store: Store, partition: int) -> tuple[Manifest, dict[str, bytes]] | 
 
 def has_manifest(store: Store, partition: int) -> bool:
     """Whether anybody ever finished a snapshot of this partition."""
-    return any((m := _MANIFEST.match(key)) and int(m[1]) == partition for key, _ in store.items())
+    return any((m := _MANIFEST.match(key)) and int(m[1]) == partition for key in store.names())
 
 
 def _manifest(data: bytes) -> Manifest | None:

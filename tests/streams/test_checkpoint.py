@@ -31,8 +31,8 @@ class Memory:
     def __init__(self, pieces: dict[str, bytes] | None = None, dies_after: int | None = None) -> None:
         self.pieces, self.left = dict(pieces or {}), dies_after
 
-    def items(self) -> Iterator[tuple[str, bytes]]:
-        return iter(list(self.pieces.items()))
+    def names(self) -> Iterator[str]:
+        return iter(list(self.pieces))
 
     def get(self, key: str) -> bytes | None:
         return self.pieces.get(key)
