@@ -107,6 +107,7 @@ def test_kill_9_loses_and_doubles_nothing(seed: int, tmp_path: Path) -> None:
                 process.kill()
                 process.wait()
                 process = started(logs, state, tmp_path / "log")
+        until_watching(tmp_path / "log", starts + 1)
         until(lambda: len(decided(state)) >= len(wanted), f"{len(wanted)} decisions")
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0, (tmp_path / "log").read_text()
