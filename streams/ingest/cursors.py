@@ -5,6 +5,7 @@ Writing waits for company: at most one write at a time, and never more than a tw
 
 import asyncio
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -30,6 +31,9 @@ class CursorFile:
         self.path = path
         self.cursors: dict[str, Cursor] = {}
         self._changed = asyncio.Event()
+        self._turns = 0
+        self._written = 0
+        self._lock = threading.Lock()
 
     def load(self) -> dict[str, Cursor]:
         """What was stored, nothing on a first start. Raises ``StateError`` for a file that is none of ours."""
@@ -60,18 +64,25 @@ class CursorFile:
             await self._changed.wait()
             self._changed.clear()
             started = time.monotonic()
-            data = self._encoded()
-            await asyncio.to_thread(self._write, data)
+            await asyncio.to_thread(self._write, *self._encoded())
             await asyncio.sleep(max(SHORTEST_PAUSE_S, PAUSE_OVER_WRITE * (time.monotonic() - started)))
 
     def write(self) -> None:
         """Writes everything down now."""
-        self._write(self._encoded())
+        self._write(*self._encoded())
 
-    def _encoded(self) -> bytes:
-        return msgspec.json.encode(_Stored(VERSION, self.cursors))
+    def _encoded(self) -> tuple[int, bytes]:
+        self._turns += 1
+        return self._turns, msgspec.json.encode(_Stored(VERSION, self.cursors))
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, turn: int, data: bytes) -> None:
+        """Writes, unless something newer is written already: a thread whose task was cancelled goes on by itself."""
+        with self._lock:
+            if turn > self._written:
+                self._replace(data)
+                self._written = turn
+
+    def _replace(self, data: bytes) -> None:
         beside = self.path.with_suffix(".new")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

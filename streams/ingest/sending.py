@@ -86,8 +86,9 @@ class Sender:
             producer = await self._connected()
             try:
                 await self._pump(producer)
-            finally:
                 self._note_up(False)
+            finally:
+                self.metrics.broker_up.set(0)
                 await _stopped(producer)
             self._take_back()
 
