@@ -6,6 +6,7 @@ that they grow while nothing happens; rare counts start at zero, so that the fir
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import product
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -172,6 +173,10 @@ class Metrics:
             self.rejected.labels(stage)
         for direction in DIRECTIONS:
             self.frames.labels(direction)
+        for provider, path, outcome in product(PROVIDERS, PATHS, OUTCOMES):
+            self.events.labels(provider, path, outcome)
+        for action, pattern, path in product(DECIDED, PATTERNS, PATHS):
+            self.decisions.labels(action, pattern, path)
         for path in PATHS:
             self.budget_used.labels(path).set(0)
             self.identity_days.labels(path).set(0)
@@ -179,9 +184,6 @@ class Metrics:
             self.actions.labels(path)
             for action in REVOCATIONS:
                 self.revocations.labels(action, "decided", path)
-            for action in DECIDED:
-                for pattern in PATTERNS:
-                    self.decisions.labels(action, pattern, path)
 
     def note_rows(self, rows: np.ndarray) -> None:
         """Counts a frame's rows (``ROW``) by provider, path and outcome."""

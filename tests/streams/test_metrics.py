@@ -84,6 +84,11 @@ def test_a_decision_nobody_timed_and_a_loop_nobody_saw_stay_out_of_the_race() ->
     assert value(metrics, "outpace_attacker_decision_seconds_count") == 1
 
 
+def test_the_first_denial_already_shows_as_an_increase() -> None:
+    metrics = Metrics()
+    assert value(metrics, "outpace_events_total", provider="okta", path="delegated", outcome="denied") == 0
+
+
 def test_the_first_decision_of_any_kind_already_shows_as_an_increase() -> None:
     metrics = Metrics()
     for path in PATHS:
