@@ -5,7 +5,7 @@ BIN := .venv/bin
 SUM := $(shell cat models/*.py detector/*.py detector/sources/*.py | cksum | cut -d' ' -f1)
 export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba/$(SUM)
 
-.PHONY: help setup demo test check captures bench clean
+.PHONY: help setup demo test check captures bench kafka clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ captures: setup ## replay the real captures kept beside the project, with the ta
 
 bench: setup ## speed, state and scaling, as JSON
 	$(BIN)/python -m benchmarks.replay --json
+
+kafka: setup ## a real Kafka broker, until interrupted (needs Java 17 and Maven)
+	$(BIN)/python -m benchmarks.broker
 
 clean: ## caches, compiled code, outputs
 	rm -rf .cache out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

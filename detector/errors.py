@@ -4,6 +4,7 @@ OutpaceError
 ├── ConfigError        a policy, rule or language file that does not say what it must
 ├── InputError         a path or stream nothing can be read from
 │   └── MalformedRecordError   one record that is not an audit event; carries where and why
+├── BrokerError        a Kafka broker that cannot be reached, or refuses what was asked of it
 ├── StateError         a saved state that is damaged, foreign or of another version
 └── UnknownDecisionError       a decision id nobody recorded
 """
@@ -25,6 +26,10 @@ class InputError(OutpaceError):
 
 class MalformedRecordError(InputError):
     """One record is not an audit event."""
+
+
+class BrokerError(OutpaceError):
+    """A Kafka broker cannot be reached, or refuses."""
 
 
 class StateError(OutpaceError):

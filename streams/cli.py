@@ -15,8 +15,9 @@ from detector.decision import Decision
 from detector.errors import InputError, OutpaceError
 from detector.event import Provider
 from streams import counterfactual as counterfactuals
+from streams.parsers import load_policy
 from streams.progress import reading_progress
-from streams.replay import Replay, Summary, load_policy
+from streams.replay import Replay, Summary
 from streams.report import write_report
 from streams.report_data import case_of
 from streams.table import counterfactual_table, decision_table, summary_lines
@@ -26,6 +27,11 @@ app = App(
     help="Takes stolen machine identities away while the thief is still iterating.",
     version_flags=["--version"],
 )
+app.command(
+    "streams.ingest.run:ingest",
+    help="Read audit records from files, topics, webhooks and Keycloak, and send them to the workers as frames.",
+)
+app.command("streams.app:worker", help="Score frames from the broker: decisions out, commands too where armed.")
 SHOWN_REJECTIONS = 5
 WIDE = 150
 STDIN = "stdin:"
@@ -245,6 +251,12 @@ def _print_case(case: explaining.CaseFile, steps: list[explaining.Rescored]) -> 
         else "[red]some steps do not score as recorded[/]"
     )
     console.print(verdict)
+
+
+# Named, not imported: a replay does not wait for the Kafka clients to load.
+app.command("streams.admin:topics", help="Make the Kafka topics that are missing, say how the others differ.")
+app.command("streams.doctor.command:doctor", help="Try everything ingest and worker will need; say what to do.")
+app.command("streams.settings_view:config", name="config", help="Look at the settings.")
 
 
 def main() -> None:

@@ -7,6 +7,8 @@ Layout: MessagePack array of ``Frame``; ``rows`` and ``places`` are little-endia
 """
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -53,6 +55,57 @@ _decoder = msgspec.msgpack.Decoder(Frame)
 _version = msgspec.msgpack.Decoder(list[msgspec.Raw])
 
 
+class Columns(NamedTuple):
+    """What people may read of a run of events, beside its rows: times as arrays (i8), everything else a list with one entry an event."""
+
+    time_ns: np.ndarray
+    received_ns: np.ndarray
+    event_ids: list[str]
+    operations: list[str]
+    actors: list[Actor]
+    source: list[str]
+    resource: list[str]
+    minted: list[str]
+    parent: list[str]
+    error: list[str]
+
+    @classmethod
+    def of(cls, events: Sequence[AuditEvent]) -> "Columns":
+        """Columns of event objects."""
+        return cls(
+            np.array([e.time_ns for e in events], np.int64),
+            np.array([e.received_ns for e in events], np.int64),
+            [e.event_id for e in events],
+            [e.operation for e in events],
+            [e.actor for e in events],
+            *([getattr(e, name) for e in events] for name in _TEXTS),
+        )
+
+    def take(self, order: np.ndarray) -> "Columns":
+        """The events at these places, in this order."""
+        places = order.tolist()
+        if len(places) < 2:
+            lists: Any = [[c[i] for i in places] for c in self[2:]]
+        else:
+            picked = itemgetter(*places)
+            lists = [list(picked(c)) for c in self[2:]]
+        return Columns(self.time_ns[order], self.received_ns[order], *lists)
+
+    def cut(self, start: int, end: int) -> "Columns":
+        """The events from ``start`` to before ``end``."""
+        parts: Any = [c[start:end] for c in self]
+        return Columns(*parts)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Columns"]) -> "Columns":
+        """Several runs as one."""
+        if len(parts) == 1:
+            return parts[0]
+        lists: Any = [[x for part in parts for x in part[i]] for i in range(2, len(cls._fields))]
+        times: Any = [np.concatenate([part[i] for part in parts]) for i in range(2)]
+        return cls(*times, *lists)
+
+
 class _Interned(dict[object, int]):
     """Numbers things in order of first sight."""
 
@@ -63,23 +116,30 @@ class _Interned(dict[object, int]):
 
 def pack(rows: np.ndarray, events: Sequence[AuditEvent], clock_ns: int, sent_ns: int) -> bytes:
     """A frame of ``rows`` (``ROW``) and the events behind them, in the same order; at most ``MOST_EVENTS``."""
+    return pack_columns(rows, Columns.of(events), clock_ns, sent_ns)
+
+
+def pack_columns(rows: np.ndarray, columns: Columns, clock_ns: int, sent_ns: int) -> bytes:
+    """The same from columns, with no object an event: 1 µs an event, where ``pack`` and the objects it needs cost 6."""
     texts, actors, operations = _Interned({"": 0}), _Interned(), _Interned()
-    places = np.zeros(len(events), PLACE)
-    places["time_ns"] = [e.time_ns for e in events]
-    places["received_ns"] = [e.received_ns for e in events]
-    places["actor"] = [actors[e.actor] for e in events]
-    places["operation"] = [operations[(int(e.provider), e.operation)] for e in events]
+    # By identity: parsers share one object among all events of an actor, and hashing it each time costs half a microsecond.
+    distinct = {id(a): a for a in columns.actors}
+    places = np.zeros(len(rows), PLACE)
+    places["time_ns"], places["received_ns"] = columns.time_ns, columns.received_ns
+    places["actor"] = [actors[id(a)] for a in columns.actors]
+    named = zip(rows["provider"].tolist(), columns.operations, strict=True)
+    places["operation"] = [operations[pair] for pair in named]
     for name in _TEXTS:
-        places[name] = [texts[getattr(e, name)] for e in events]
+        places[name] = [texts[text] for text in getattr(columns, name)]
     frame = Frame(
         VERSION,
         clock_ns,
         sent_ns,
         rows.tobytes(),
         places.tobytes(),
-        [e.event_id for e in events],
+        columns.event_ids,
         list(operations),  # type: ignore[arg-type]
-        list(actors),  # type: ignore[arg-type]
+        list(distinct.values()),
         list(texts),  # type: ignore[arg-type]
     )
     return _encoder.encode(frame)
@@ -95,7 +155,7 @@ class FrameBatch:
         numbers = [vocabulary.number(Provider(p), name) for p, name in frame.operations]
         if len(self.rows):
             self.rows["operation"] = np.array(numbers, np.uint16)[self.places["operation"]]
-            self.rows["index"] = np.arange(len(self.rows))
+            self.rows["batch"], self.rows["index"] = 0, np.arange(len(self.rows))
 
     def event(self, index: int) -> AuditEvent:
         """The event of one row."""

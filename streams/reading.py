@@ -174,7 +174,12 @@ class LogFile:
 
     def first_times(self) -> list[str]:
         """Event times as text in the first 64 KiB, in file order."""
-        return [(m[1] or m[2]).decode("ascii", "replace") for m in _TIME.finditer(self.peek())]
+        return event_times(self.peek())
+
+
+def event_times(data: bytes) -> list[str]:
+    """Event times as text, in the order they stand in ``data``."""
+    return [(m[1] or m[2]).decode("ascii", "replace") for m in _TIME.finditer(data)]
 
 
 def _read(stream: BinaryIO, size: int, once: bool) -> Iterator[bytes]:

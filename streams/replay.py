@@ -3,26 +3,19 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import msgspec
 
 from detector.columns import Vocabulary
-from detector.config import Policy, read_policy
+from detector.config import Policy
 from detector.decision import Decision
 from detector.engine import Engine
-from detector.errors import ConfigError, InputError, Rejection
+from detector.errors import InputError, Rejection
 from detector.event import Provider
-from detector.identity.context import ContextFeeds, read_names
-from detector.identity.rules import IdentityRules, read_rules
-from detector.sources.cloudtrail import CloudTrailParser
-from detector.sources.keycloak import KeycloakParser
-from detector.sources.okta import OktaParser
-from detector.sources.timestamps import FOREVER_NS
-from streams.merge import Merge, Parse
+from streams.merge import Merge
+from streams.parsers import believable_until_ns, parsers_of
 from streams.reading import LogFile, expand
 
-CLOCK_SKEW_NS = 86_400 * 10**9
 KEPT_REJECTIONS = 1000
 
 
@@ -47,42 +40,6 @@ class Summary(msgspec.Struct):
     baseline_events: int = 0
 
 
-def load_policy(path: str | None) -> Policy:
-    """The policy in a file, or the defaults."""
-    return read_policy(_bytes_of(path, "policy"), path) if path else Policy()
-
-
-def _bytes_of(path: str, what: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{what} {path}: {error.strerror or error}") from error
-
-
-def load_feeds(policy: Policy, beside: str | None) -> ContextFeeds:
-    """The operator's credential files, relative to the policy file."""
-
-    def names(path: str) -> frozenset[str]:
-        return (
-            read_names(_bytes_of(_beside(path, beside), "context file").decode("utf-8", "replace"))
-            if path
-            else frozenset()
-        )
-
-    context = policy.context
-    return ContextFeeds(names(context.exposed), names(context.canaries), names(context.retired), context.bindings)
-
-
-def _beside(path: str, beside: str | None) -> str:
-    return str(Path(beside).parent / path) if beside and not Path(path).is_absolute() else path
-
-
-def load_rules(policy: Policy, beside: str | None) -> IdentityRules:
-    """Identity rules, the operator's first."""
-    path = policy.identity.rules
-    return IdentityRules(read_rules(_bytes_of(_beside(path, beside), "identity rules"), path) if path else None)
-
-
 class Replay:
     """One replay: an engine, its parsers, and what came of it."""
 
@@ -90,13 +47,8 @@ class Replay:
         self.policy = policy
         vocabulary = Vocabulary()
         self.engine = Engine(policy, vocabulary)
-        feeds, rules = load_feeds(policy, policy_path), load_rules(policy, policy_path)
-        limit = min(FOREVER_NS, time.time_ns() + CLOCK_SKEW_NS) if not_after_ns is None else not_after_ns
-        self.parsers: dict[Provider, Parse] = {
-            Provider.AWS: CloudTrailParser(vocabulary, rules, feeds, limit).parse,
-            Provider.OKTA: OktaParser(vocabulary, rules, feeds, limit).parse,
-            Provider.KEYCLOAK: KeycloakParser(vocabulary, rules, feeds, limit).parse,
-        }
+        limit = believable_until_ns(time.time_ns()) if not_after_ns is None else not_after_ns
+        self.parsers = parsers_of(policy, policy_path, limit, vocabulary)
         self.rejected: list[Rejection] = []
         self.rejected_count = 0
         self.decisions: list[Decision] = []

@@ -10,12 +10,16 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from detector.errors import Rejection
 from detector.event import Provider
 from detector.sources.framing import Block
 
 
 class Cursor(msgspec.Struct, frozen=True):
-    """Where a source goes on: ``key`` names the thing read (a file by device and inode, a partition, a realm), ``at`` the place in it."""
+    """Where a source goes on: ``key`` names the thing read (a file by device and inode, a partition, a realm), ``at`` the place in it.
+
+    An empty ``key`` is nothing to go on from (a request is over once answered); a negative ``at`` says the thing is gone: forget it.
+    """
 
     key: str
     at: int
@@ -23,12 +27,16 @@ class Cursor(msgspec.Struct, frozen=True):
 
 
 class Arrival(NamedTuple):
-    """One block of raw records. ``provider``: None where the content has to tell. ``received_ns``: the wall clock at its arrival."""
+    """One block of raw records. ``provider``: None where the content has to tell. ``received_ns``: the wall clock at its arrival.
+
+    ``rejected``: what the source itself could not read, say the end of a damaged compressed file.
+    """
 
     block: Block
     provider: Provider | None
     cursor: Cursor
     received_ns: int
+    rejected: tuple[Rejection, ...] = ()
 
 
 class Source(Protocol):

@@ -1,0 +1,220 @@
+"""Frames to the broker, each kept until it is confirmed. Whatever happens to the broker or the producer, nothing kept is dropped.
+
+The producer is idempotent and keeps order while it lives. When it fails for good it is replaced, and everything unconfirmed is sent again
+in order: duplicates are dropped by event id, nothing is lost.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, RecordListTooLargeError
+
+from detector.errors import ConfigError
+from streams.config import Kafka
+from streams.connection import aiokafka_settings
+from streams.ingest.packing import Message
+from streams.logs import logger
+from streams.metrics import Metrics
+
+log = logger("ingest")
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 10.0
+PROBE_EVERY_S, PROBE_PATIENCE_S = 2.0, 5.0
+STOP_PATIENCE_S = 5.0
+FRAME_OVERHEAD_BYTES = 1024
+"""Room for a record's and its batch's headers inside ``max_message_bytes``."""
+
+
+def new_producer(kafka: Kafka) -> AIOKafkaProducer:
+    """A producer that waits for every replica and never reorders."""
+    return AIOKafkaProducer(
+        **aiokafka_settings(kafka),
+        acks="all",
+        enable_idempotence=True,
+        compression_type=None if kafka.compression == "none" else kafka.compression,
+        linger_ms=1,
+        max_batch_size=min(1 << 20, kafka.max_message_bytes),
+        max_request_size=kafka.max_message_bytes,
+        request_timeout_ms=10_000,
+    )
+
+
+class Sender:
+    """Sends messages in the order they were put; ``split`` makes two of one the broker finds too large."""
+
+    def __init__(
+        self, kafka: Kafka, topic: str, most_in_flight: int, metrics: Metrics, split: Callable[[Message], list[Message]]
+    ) -> None:
+        self.kafka, self.topic, self.most_in_flight, self.metrics = kafka, topic, most_in_flight, metrics
+        self.split = split
+        self.is_up = False
+        self._fresh: deque[Message] = deque()
+        self._sent: dict[asyncio.Future[Any], Message] = {}
+        self._stir = asyncio.Event()
+        self._less = asyncio.Event()
+        self._broken: asyncio.Event = asyncio.Event()
+
+    @property
+    def in_flight(self) -> int:
+        """Messages not yet confirmed."""
+        return len(self._fresh) + len(self._sent)
+
+    def put(self, message: Message) -> None:
+        """Takes a message in; never waits. Callers ask for ``room`` before they make more."""
+        self._fresh.append(message)
+        self.metrics.in_flight.set(self.in_flight)
+        self._stir.set()
+
+    async def room(self) -> None:
+        """Returns when fewer than the most allowed are in flight."""
+        await self._until(lambda: self.in_flight < self.most_in_flight)
+
+    async def drained(self) -> None:
+        """Returns when everything is confirmed."""
+        await self._until(lambda: not self.in_flight)
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            self._less.clear()
+            await self._less.wait()
+
+    async def run(self) -> None:
+        """Sends until cancelled. Raises ``ConfigError`` where settings and broker do not fit together."""
+        while True:
+            producer = await self._connected()
+            try:
+                await self._pump(producer)
+            finally:
+                self._note_up(False)
+                await _stopped(producer)
+            self._take_back()
+
+    async def _connected(self) -> AIOKafkaProducer:
+        wait_s, is_told = FIRST_WAIT_S, False
+        while True:
+            producer = new_producer(self.kafka)
+            try:
+                await producer.start()
+                await self._check_partitions(producer)
+            except (KafkaError, OSError, TimeoutError) as error:
+                if not is_told:
+                    log.warning(
+                        "broker does not answer, trying on", bootstrap=self.kafka.bootstrap, error=str(error)[:300]
+                    )
+                    is_told = True
+                await _stopped(producer)
+                await asyncio.sleep(wait_s)
+                wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
+                continue
+            except BaseException:
+                await _stopped(producer)
+                raise
+            self._note_up(True)
+            log.info("broker connected", bootstrap=self.kafka.bootstrap)
+            return producer
+
+    async def _check_partitions(self, producer: AIOKafkaProducer) -> None:
+        """Rows are spread over the partitions settings say; a topic with another number would mix shards up."""
+        found = len(await producer.partitions_for(self.topic))
+        if found != self.kafka.partitions:
+            raise ConfigError(
+                f"topic {self.topic} has {found} partitions, kafka.partitions says {self.kafka.partitions}"
+            )
+
+    async def _pump(self, producer: AIOKafkaProducer) -> None:
+        """Returns when the producer is of no more use."""
+        self._broken.clear()
+        probe = asyncio.create_task(self._probe(producer))
+        broken = asyncio.create_task(self._broken.wait())
+        try:
+            while not self._broken.is_set():
+                if not self._fresh:
+                    self._stir.clear()
+                    stirred = asyncio.create_task(self._stir.wait())
+                    await asyncio.wait({stirred, broken}, return_when=asyncio.FIRST_COMPLETED)
+                    stirred.cancel()
+                    continue
+                await self._send_first(producer)
+        finally:
+            probe.cancel()
+            broken.cancel()
+
+    async def _send_first(self, producer: AIOKafkaProducer) -> None:
+        message = self._fresh[0]
+        try:
+            future = await producer.send(message.topic, message.value, partition=message.partition)
+        except (MessageSizeTooLargeError, RecordListTooLargeError):
+            self._fresh.popleft()
+            self._fresh.extendleft(reversed(self.split(message)))
+            self._note_less()
+            return
+        except KafkaTimeoutError:
+            return  # not taken in: still the first, tried again
+        except KafkaError as error:
+            log.error("producer failed, replacing it", error=f"{type(error).__name__}: {error}"[:300])
+            self._broken.set()
+            await asyncio.sleep(FIRST_WAIT_S)
+            return
+        self._fresh.popleft()
+        self._sent[future] = message
+        future.add_done_callback(self._confirmed)
+
+    def _confirmed(self, future: "asyncio.Future[Any]") -> None:
+        error = None if future.cancelled() else future.exception()
+        if future.cancelled() or error is not None:
+            self._failed(future, error)
+            return
+        message = self._sent.pop(future)
+        message.confirm()
+        self.metrics.frames.labels("sent").inc(message.topic == self.topic)
+        self._note_less()
+
+    def _failed(self, future: "asyncio.Future[Any]", error: BaseException | None) -> None:
+        if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
+            message = self._sent.pop(future)
+            self._fresh.extendleft(reversed(self.split(message)))
+            self._stir.set()
+            self._note_less()
+        elif not self._broken.is_set():
+            log.error("frames not confirmed, sending them again", error=f"{type(error).__name__}: {error}"[:300])
+            self._broken.set()
+
+    def _take_back(self) -> None:
+        """Everything unconfirmed goes to the front again, in the order it was sent."""
+        for future in self._sent:
+            future.remove_done_callback(self._confirmed)
+        self._fresh.extendleft(reversed(self._sent.values()))
+        self._sent.clear()
+        self._stir.set()
+
+    def _note_less(self) -> None:
+        self.metrics.in_flight.set(self.in_flight)
+        self._less.set()
+
+    async def _probe(self, producer: AIOKafkaProducer) -> None:
+        """Asks the broker how it is, so that an outage shows even while nothing is sent."""
+        while True:
+            await asyncio.sleep(PROBE_EVERY_S)
+            try:
+                answered = await asyncio.wait_for(producer.client.force_metadata_update(), PROBE_PATIENCE_S)
+            except (KafkaError, OSError, TimeoutError):
+                answered = False
+            self._note_up(bool(answered))
+
+    def _note_up(self, is_up: bool) -> None:
+        if self.is_up and not is_up:
+            log.warning("broker lost, keeping what is unconfirmed", in_flight=self.in_flight)
+        self.is_up = is_up
+        self.metrics.broker_up.set(is_up)
+
+
+async def _stopped(producer: AIOKafkaProducer) -> None:
+    """Ends a producer in bounded time: its own ``stop`` waits for a broker that may never come back."""
+    try:
+        await asyncio.wait_for(producer.stop(), STOP_PATIENCE_S)
+    except (KafkaError, OSError, TimeoutError) as error:
+        log.debug("producer did not stop in good order", error=str(error))
+        await producer._sender.close()
+        await producer.client.close()

@@ -1,0 +1,73 @@
+"""The three parsers with the operator's rules and files behind them, made the same way for ``replay``, ``ingest`` and ``watch``."""
+
+from pathlib import Path
+
+from detector.columns import Vocabulary
+from detector.config import Policy, read_policy
+from detector.errors import ConfigError
+from detector.event import Provider
+from detector.identity.context import ContextFeeds, read_names
+from detector.identity.rules import IdentityRules, read_rules
+from detector.sources.cloudtrail import CloudTrailParser
+from detector.sources.keycloak import KeycloakParser
+from detector.sources.okta import OktaParser
+from detector.sources.timestamps import FOREVER_NS
+from streams.merge import Parse
+
+CLOCK_SKEW_NS = 86_400 * 10**9
+SOURCES = {"cloudtrail": Provider.AWS, "okta": Provider.OKTA, "keycloak": Provider.KEYCLOAK}
+"""What settings and the command line call each provider's log."""
+
+
+def parsers_of(
+    policy: Policy, policy_path: str | None, not_after_ns: int, vocabulary: Vocabulary | None = None
+) -> dict[Provider, Parse]:
+    """A parser for each provider; times after ``not_after_ns`` are refused. Raises ``ConfigError`` for a rule or context file."""
+    vocabulary = vocabulary or Vocabulary()
+    feeds, rules = load_feeds(policy, policy_path), load_rules(policy, policy_path)
+    return {
+        Provider.AWS: CloudTrailParser(vocabulary, rules, feeds, not_after_ns).parse,
+        Provider.OKTA: OktaParser(vocabulary, rules, feeds, not_after_ns).parse,
+        Provider.KEYCLOAK: KeycloakParser(vocabulary, rules, feeds, not_after_ns).parse,
+    }
+
+
+def believable_until_ns(now_ns: int) -> int:
+    """The latest event time to believe: a day ahead, for clocks that are wrong."""
+    return min(FOREVER_NS, now_ns + CLOCK_SKEW_NS)
+
+
+def load_policy(path: str | None) -> Policy:
+    """The policy in a file, or the defaults."""
+    return read_policy(_bytes_of(path, "policy"), path) if path else Policy()
+
+
+def load_feeds(policy: Policy, beside: str | None) -> ContextFeeds:
+    """The operator's credential files, relative to the policy file."""
+
+    def names(path: str) -> frozenset[str]:
+        return (
+            read_names(_bytes_of(_beside(path, beside), "context file").decode("utf-8", "replace"))
+            if path
+            else frozenset()
+        )
+
+    context = policy.context
+    return ContextFeeds(names(context.exposed), names(context.canaries), names(context.retired), context.bindings)
+
+
+def load_rules(policy: Policy, beside: str | None) -> IdentityRules:
+    """Identity rules, the operator's first."""
+    path = policy.identity.rules
+    return IdentityRules(read_rules(_bytes_of(_beside(path, beside), "identity rules"), path) if path else None)
+
+
+def _bytes_of(path: str, what: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{what} {path}: {error.strerror or error}") from error
+
+
+def _beside(path: str, beside: str | None) -> str:
+    return str(Path(beside).parent / path) if beside and not Path(path).is_absolute() else path

@@ -1,0 +1,110 @@
+"""Normalising: whose log a block is, several providers in one topic, and refusals that can be traced but give nothing away."""
+
+import json
+from pathlib import Path
+
+from conftest import cloudtrail, jsonl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.errors import Rejection
+from detector.event import Provider
+from detector.sources.framing import Block
+from streams.config import Settings
+from streams.ingest.arrivals import Arrival, Cursor
+from streams.ingest.normalise import FRESH_PARSERS_S, Normalised, Normaliser
+from streams.ingest.refused import excerpt, refused
+
+DATA = Path(__file__).parents[2] / "data"
+NOW_NS = 1_800_000_000 * 10**9
+NORMALISER = Normaliser(Settings(), None, lambda: NOW_NS)
+
+
+def golden(provider: str) -> list[bytes]:
+    """Golden records of a provider, one line each."""
+    found = json.loads((DATA / provider / "golden.json").read_text())
+    return [json.dumps(case["record"]).encode() for case in found if "record" in case]
+
+
+def take(data: bytes, *, given: Provider | None = None, is_lines: bool = True, at: int = 7) -> Normalised:
+    normaliser = Normaliser(Settings(), None, lambda: NOW_NS)
+    return normaliser.take(Arrival(Block(data, "raw/0", at, is_lines), given, Cursor("k", 1), 5), "topic")
+
+
+def test_one_topic_may_carry_every_provider() -> None:
+    okta, keycloak = golden("okta")[:3], golden("keycloak")[:3]
+    mine = [json.dumps(cloudtrail(i, i, "s3:GetObject")).encode() for i in range(4)]
+    mixed = b"\n".join([mine[0], okta[0], mine[1], keycloak[0], keycloak[1], okta[1], b"nonsense", mine[2]])
+    found = take(mixed)
+    assert sorted(found.rows["provider"].tolist()) == [0, 0, 0, 1, 1, 2, 2]
+    assert [(r.origin, r.position) for r in found.refused] == [("raw/0", 13)]
+    assert (found.columns.time_ns[1:] >= found.columns.time_ns[:-1]).all()
+
+
+def test_lines_before_the_first_of_a_known_provider_are_told_too() -> None:
+    found = take(b"{}\n" + jsonl([cloudtrail(1, 1, "s3:GetObject")]))
+    assert len(found.rows) == 1
+    assert [r.position for r in found.refused] == [7]
+
+
+def test_a_block_of_nobody_is_refused_line_by_line() -> None:
+    found = take(b'{"a": 1}\n\n{"b": 2}\n')
+    assert [r.position for r in found.refused] == [7, 9]
+    assert found.refused[0].excerpt == '{"a": 1}'
+
+
+def test_an_origin_that_changes_its_provider_is_noticed() -> None:
+    normaliser = Normaliser(Settings(), None, lambda: NOW_NS)
+
+    def rows(data: bytes, is_lines: bool) -> int:
+        arrival = Arrival(Block(data, "raw/0", 1, is_lines), None, Cursor("k", 1), 5)
+        return len(normaliser.take(arrival, "topic").rows)
+
+    assert rows(jsonl([cloudtrail(1, 1, "s3:GetObject")]), True) == 1
+    assert rows(b"\n".join(golden("okta")[:2]), True) == 2
+    assert rows(b"[" + b",".join(golden("keycloak")[:2]) + b"]", False) == 2
+
+
+def test_what_a_source_could_not_read_is_refused_with_the_rest() -> None:
+    normaliser = Normaliser(Settings(), None, lambda: NOW_NS)
+    block = Block(b"", "drop.gz", 1, True)
+    arrival = Arrival(block, None, Cursor("k", 1), 5, (Rejection("drop.gz", 1, "$", "compressed data broken off"),))
+    assert [r.reason for r in normaliser.take(arrival, "path").refused] == ["compressed data broken off"]
+
+
+def test_parsers_made_yesterday_still_take_todays_records() -> None:
+    now_ns = [1_772_409_600 * 10**9]
+    normaliser = Normaliser(Settings(), None, lambda: now_ns[0])
+    later_s = 3 * 86_400
+    arrival = Arrival(Block(jsonl([cloudtrail(1, later_s, "s3:GetObject")]), "a", 1, True), None, Cursor("k", 1), 5)
+    assert len(normaliser.take(arrival, "topic").rows) == 0
+    now_ns[0] += (later_s + FRESH_PARSERS_S) * 10**9
+    assert len(normaliser.take(arrival, "topic").rows) == 1
+
+
+def test_an_excerpt_gives_no_secret_away() -> None:
+    secrets = (
+        "hunter2",
+        "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY",
+        "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln",
+        "s3cr3t",
+    )
+    raw = json.dumps(
+        {"password": secrets[0], "x": secrets[1], "authorization": f"Bearer {secrets[2]}", "clientSecret": secrets[3]}
+    )
+    shown = excerpt(raw.encode())
+    assert not [s for s in secrets if s in shown]
+    assert not [s for s in secrets if s in excerpt(json.dumps({"inner": raw}).encode())]
+    assert len(excerpt(b"a b " * 500)) == 200
+
+
+def test_a_reason_that_quotes_the_record_is_masked() -> None:
+    token = "A" * 40
+    assert token not in refused(Rejection("raw/0", 1, "$.eventTime", f"{token!r} is no time"), "topic", 5).reason
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=300), st.booleans())
+def test_arbitrary_bytes_become_refusals_never_errors(data: bytes, is_lines: bool) -> None:
+    for provider in (None, *Provider):
+        NORMALISER.take(Arrival(Block(data, "raw/0", 1, is_lines), provider, Cursor("k", 1), 5), "topic")
