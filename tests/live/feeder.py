@@ -12,8 +12,9 @@ from detector import snapshot
 from streams import config
 from streams.merge import Merge
 from streams.metrics import Metrics
+from streams.parsers import load_policy
 from streams.reading import LogFile, expand
-from streams.replay import Replay, load_policy
+from streams.replay import Replay
 from streams.web import serve, watch_loop
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -58,7 +59,7 @@ def note_state(metrics: Metrics, replay: Replay) -> None:
 def feed_as_ingest(metrics: Metrics) -> int:
     """What ingest says of its sources."""
     metrics.broker_up.set(1)
-    metrics.note_newest_event("path", time.time() - 30.0)
+    metrics.note_newest_event("aws", time.time() - 30.0)
     metrics.frames.labels("sent").inc()
     metrics.rejected.labels("parse").inc()
     return 0
