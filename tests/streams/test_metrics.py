@@ -84,6 +84,11 @@ def test_a_decision_nobody_timed_and_a_loop_nobody_saw_stay_out_of_the_race() ->
     assert value(metrics, "outpace_attacker_decision_seconds_count") == 1
 
 
+def test_the_first_denial_already_shows_as_an_increase() -> None:
+    metrics = Metrics()
+    assert value(metrics, "outpace_events_total", provider="okta", path="delegated", outcome="denied") == 0
+
+
 def test_the_first_decision_of_any_kind_already_shows_as_an_increase() -> None:
     metrics = Metrics()
     for path in PATHS:
@@ -136,19 +141,19 @@ def test_a_revocation_before_the_first_day_is_over_divides_by_one() -> None:
 def test_a_silent_source_grows_blinder_by_itself() -> None:
     now = [1000.0]
     metrics = Metrics(clock=lambda: now[0])
-    metrics.note_newest_event("http", 990.0)
-    metrics.note_newest_event("http", 950.0)
-    assert value(metrics, "outpace_blind_window_seconds", source="http") == 10
+    metrics.note_newest_event("okta", 990.0)
+    metrics.note_newest_event("okta", 950.0)
+    assert value(metrics, "outpace_blind_window_seconds", source="okta") == 10
     now[0] = 1300.0
-    assert value(metrics, "outpace_blind_window_seconds", source="http") == 310
+    assert value(metrics, "outpace_blind_window_seconds", source="okta") == 310
 
 
 def test_an_event_from_the_future_does_not_hide_that_a_source_went_silent() -> None:
     now = [1000.0]
     metrics = Metrics(clock=lambda: now[0])
-    metrics.note_newest_event("http", 80_000.0)
+    metrics.note_newest_event("okta", 80_000.0)
     now[0] = 1400.0
-    assert value(metrics, "outpace_blind_window_seconds", source="http") == 400
+    assert value(metrics, "outpace_blind_window_seconds", source="okta") == 400
 
 
 def test_a_snapshot_ages_until_the_next_one() -> None:
@@ -185,7 +190,7 @@ def test_labels_come_from_closed_sets_whatever_was_fed() -> None:
     metrics = Metrics()
     metrics.note_decision(decision(), seconds=1.0)
     metrics.note_rows(np.zeros(1, ROW))
-    metrics.note_newest_event("http", 1.0)
+    metrics.note_newest_event("okta", 1.0)
     metrics.note_partition(255, 1.0)
     for family in text_string_to_metric_families(generate_latest(metrics.registry).decode()):
         for sample in family.samples:
