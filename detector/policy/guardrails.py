@@ -16,6 +16,7 @@ class RevocationCommand(msgspec.Struct, frozen=True, kw_only=True):
 
     command_id: str
     decision_id: str
+    event_id: str
     time: str
     provider: str
     scope: str
@@ -35,6 +36,7 @@ def command_of(decision: Decision, policy: Policy) -> RevocationCommand | None:
     return RevocationCommand(
         command_id=command_id(decision),
         decision_id=decision.decision_id,
+        event_id=decision.event_id,
         time=decision.time,
         provider=decision.provider,
         scope=decision.scope,
