@@ -257,7 +257,7 @@ async def one(stream):
         decode(value)
         seen += 1
         if seen >= wanted:
-            print((seen - 1) / (time.perf_counter() - began), flush=True)
+            print("rate", (seen - 1) / (time.perf_counter() - began), flush=True)
             os._exit(0)
 sys.argv = ["x", "worker", "-l", "error", "--without-web"]
 app.main()
@@ -278,7 +278,7 @@ def one(value):
     decode(value)
     seen += 1
     if seen >= wanted:
-        print((seen - 1) / (time.perf_counter() - began), flush=True)
+        print("rate", (seen - 1) / (time.perf_counter() - began), flush=True)
         os._exit(0)
 app.dataframe(app.topic(sys.argv[1] + ".raw", value_deserializer="bytes")).update(one)
 app.run()
@@ -295,7 +295,7 @@ async def main():
             if not began:
                 began, first = time.perf_counter(), len(messages)
             seen += len(messages)
-    print((seen - first) / (time.perf_counter() - began), flush=True)
+    print("rate", (seen - first) / (time.perf_counter() - began), flush=True)
     await consumer.stop()
 asyncio.run(main())
 """,
@@ -307,10 +307,10 @@ def peer_rate(name: str, kafka: Kafka, events: int) -> float:
     """Events a second of one peer on the raw topic."""
     command = [sys.executable, "-c", PEERS[name], kafka.prefix, kafka.bootstrap, str(events)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=ROOT)
-    numbers = [line for line in done.stdout.split() if re.fullmatch(r"[\d.]+", line)]
-    if not numbers:
+    found = re.search(r"^rate (\S+)$", done.stdout, re.M)
+    if not found:
         raise SystemExit(f"{name} printed no rate: {done.stderr[-1500:]}")
-    return float(numbers[-1])
+    return float(found[1])
 
 
 def victim_record(
