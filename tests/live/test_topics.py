@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from commands import TOPICS, command
 
 from benchmarks.broker import GUEST
 from benchmarks.shared import SharedBroker
@@ -15,9 +16,9 @@ from streams.config import Kafka
 from streams.topics import Topics, layout
 
 
-def _run(*arguments: str) -> int:
+def _run(file: str, *arguments: str) -> int:
     with pytest.raises(SystemExit) as ended:
-        app(["topics", *arguments])
+        app([*command(TOPICS, file)[1:], *arguments])
     return int(ended.value.code or 0)
 
 
@@ -49,7 +50,7 @@ def test_a_topic_laid_out_otherwise_is_reported_with_what_to_do_and_left_alone(
 ) -> None:
     create_topics(kafka_settings)
     other = msgspec.structs.replace(kafka_settings, partitions=3, retention_hours=1, max_message_bytes=1 << 20)
-    assert _run("--settings", settings_file(other), "--json") == 1
+    assert _run(settings_file(other), "--json") == 1
     found = json.loads(capsys.readouterr().out)
     names = Topics.under(kafka_settings.prefix)
     assert found["made"] == []
@@ -65,9 +66,9 @@ def test_the_command_says_what_it_did(
     kafka_settings: Kafka, settings_file: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, events = settings_file(kafka_settings), Topics.under(kafka_settings.prefix).events
-    assert _run("--settings", file) == 0
+    assert _run(file) == 0
     assert f"{events}: made, 4 partitions" in capsys.readouterr().out
-    assert _run("--settings", file) == 0
+    assert _run(file) == 0
     assert f"{events}: existed" in capsys.readouterr().out
 
 
