@@ -13,9 +13,8 @@ from detector import explain as explaining
 from detector import snapshot
 from detector.decision import Decision
 from detector.errors import InputError, OutpaceError
-from detector.event import Provider
 from streams import counterfactual as counterfactuals
-from streams.parsers import load_policy
+from streams.parsers import SOURCES, load_policy
 from streams.progress import reading_progress
 from streams.replay import Replay, Summary
 from streams.report import write_report
@@ -40,7 +39,6 @@ WIDE = 150
 STDIN = "stdin:"
 """How a lone ``-`` travels past the option parser, which takes it for an option."""
 Source = Literal["cloudtrail", "okta", "keycloak"]
-_PROVIDERS = {"cloudtrail": Provider.AWS, "okta": Provider.OKTA, "keycloak": Provider.KEYCLOAK}
 
 
 @app.command
@@ -57,6 +55,9 @@ def replay(
     counterfactual: Annotated[bool, Parameter(negative=())] = False,
     save_state: str | None = None,
     load_state: str | None = None,
+    to: Literal["kafka"] | None = None,
+    speed: str = "1x",
+    settings: str | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Replay captured audit logs: which credential would have been revoked, when, why, after how many actions.
@@ -83,13 +84,23 @@ def replay(
         Write what was learned to this file.
     load_state
         Start from what --save-state wrote.
+    to
+        "kafka" sends the records to ingest's raw topic instead, in the order they would be scored in; nothing is decided here.
+    speed
+        With --to kafka: how many times as fast as it happened, such as 60x, or max.
+    settings
+        With --to kafka: TOML file that says where the broker is.
     json
         Print the summary as one JSON object instead of tables.
     """
     paths, baseline = (["-" if p == STDIN else p for p in given or []] for given in (paths, baseline))
+    if to:
+        only = {"--baseline": baseline, "--out": out, "--report": report, "--counterfactual": counterfactual}
+        only |= {"--save-state": save_state, "--load-state": load_state}
+        return _send(paths, speed, settings, policy, source, [name for name, given in only.items() if given], json)
     chosen = load_policy(policy)
     run = Replay(msgspec.structs.replace(chosen, cold_start_acts=chosen.cold_start_acts or cold_start == "act"), policy)
-    provider = _PROVIDERS[source] if source else None
+    provider = SOURCES[source] if source else None
     if load_state:
         snapshot.restore(run.engine, _read(load_state))
     _check_writable(out, report, save_state)
@@ -107,6 +118,30 @@ def replay(
     if save_state:
         Path(save_state).write_bytes(snapshot.dump(run.engine))
     _print(run, summary, decisions, rows, as_json=json, with_rows=counterfactual, report=report)
+    return 0
+
+
+def _send(
+    paths: list[str],
+    speed: str,
+    settings: str | None,
+    policy: str | None,
+    source: Source | None,
+    misplaced: list[str],
+    as_json: bool,
+) -> int:
+    """``replay --to kafka``."""
+    from streams.resend import resend
+
+    if misplaced:
+        raise InputError(f"--to kafka only sends, {', '.join(misplaced)} cannot go with it")
+    with reading_progress(paths, [], quiet=as_json) as progress:
+        done = resend(paths, speed, settings, (load_policy(policy), policy), SOURCES.get(source or ""), progress)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(done).decode() + "\n")
+    else:
+        rejected = f", {done.rejected} not usable" if done.rejected else ""
+        sys.stdout.write(f"{done.sent} records sent to {done.topic} in {done.seconds:.1f} s{rejected}\n")
     return 0
 
 

@@ -70,19 +70,27 @@ def _records_of_document(data: bytes) -> Any:
 def _one_by_one(block: Block, decoder: "msgspec.json.Decoder[Any]") -> Decoded[Any]:
     records: list[Any] = []
     positions: list[int] = []
-    rejected: list[Rejection] = []
-    pieces = _lines(block) if block.is_lines else _documents(block, rejected)
-    for position, piece in pieces:
+    found, rejected = pieces(block)
+    for position, raw in found:
         try:
-            for raw in unwrapped(piece):
-                try:
-                    records.append(decoder.decode(raw))
-                    positions.append(position)
-                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                    rejected.append(rejection(block.origin, position, error))
+            records.append(decoder.decode(raw))
+            positions.append(position)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             rejected.append(rejection(block.origin, position, error))
     return Decoded(records, positions, block.position, rejected)
+
+
+def pieces(block: Block) -> tuple[list[tuple[int, Any]], list[Rejection]]:
+    """Raw records of a block, each with its position, taken out of what was wrapped round them; and what could not be taken apart."""
+    found: list[tuple[int, Any]] = []
+    rejected: list[Rejection] = []
+    for position, piece in _lines(block) if block.is_lines else _documents(block, rejected):
+        try:
+            for raw in unwrapped(piece):
+                found.append((position, raw))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            rejected.append(rejection(block.origin, position, error))
+    return found, rejected
 
 
 def rejection(origin: str, position: int, error: Exception) -> Rejection:
