@@ -19,8 +19,8 @@ from detector.sources.cloudtrail import CloudTrailParser
 from detector.sources.keycloak import KeycloakParser
 from detector.sources.okta import OktaParser
 from detector.sources.timestamps import FOREVER_NS
+from streams.inputs import opened
 from streams.merge import Merge, Parse
-from streams.reading import LogFile, expand
 
 CLOCK_SKEW_NS = 86_400 * 10**9
 KEPT_REJECTIONS = 1000
@@ -138,7 +138,7 @@ class Replay:
         self, paths: list[str], source: Provider | None, decides: bool, progress: Callable[[int], None] | None
     ) -> Iterator[Decision]:
         started = time.perf_counter()
-        merge = Merge([LogFile(p) for p in expand(paths)], self.parsers, source, self.policy.lateness_s)
+        merge = Merge(opened(paths), self.parsers, source, self.policy.lateness_s)
         for rows in merge.frames():
             yield from self.engine.process(rows, merge.reorder.batches, decides)
             self._note_rejected(merge)
