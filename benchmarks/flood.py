@@ -28,6 +28,8 @@ from streams.replay import Replay
 
 CREDENTIALS = 10_000_000
 QUARTERS = 4
+WARM_UP = 20_000
+"""Events of a flood before the one that is measured, so that no time is spent compiling."""
 _WRITE = """
 import sys
 from simulation import stream
@@ -138,6 +140,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=0, help="default: one a credential")
     parser.add_argument("--keys-a-role", type=int, default=40, help="1 makes every credential a principal of its own")
     chosen = parser.parse_args()
+    flood(WARM_UP, WARM_UP, chosen.keys_a_role)
     found = flood(chosen.events or chosen.credentials, chosen.credentials, chosen.keys_a_role)
     if chosen.json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
