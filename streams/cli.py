@@ -16,7 +16,7 @@ from detector.errors import InputError, OutpaceError
 from detector.event import Provider
 from streams import counterfactual as counterfactuals
 from streams.progress import reading_progress
-from streams.replay import Replay, Summary, load_policy
+from streams.replay import KEPT_REJECTIONS, Replay, Summary, load_policy
 from streams.report import write_report
 from streams.report_data import case_of
 from streams.table import counterfactual_table, decision_table, summary_lines
@@ -88,6 +88,7 @@ def replay(
         if baseline:
             run.learn(baseline, provider, progress)
         decisions = list(run.run(paths, provider, progress))
+    _warn_of_baseline(run)
     rows = counterfactuals.containments(run.engine, decisions) if counterfactual else []
     summary = run.summary()
     if out:
@@ -99,6 +100,15 @@ def replay(
         Path(save_state).write_bytes(snapshot.dump(run.engine))
     _print(run, summary, decisions, rows, as_json=json, with_rows=counterfactual, report=report)
     return 0
+
+
+def _warn_of_baseline(run: Replay) -> None:
+    """One line on stderr where only part of the baseline was learned: decisions rest on it."""
+    if run.baseline_rejected:
+        sys.stderr.write(
+            f"outpace: warning: {run.baseline_rejected} records of the baseline were not usable, {run.baseline_events} were learned: "
+            f"{_printable(str(run.rejected[0]))}\n"
+        )
 
 
 def _read(path: str) -> bytes:
@@ -149,7 +159,7 @@ def _print(
         if with_rows:
             out["counterfactual"] = [msgspec.to_builtins(r) for r in rows]
         if run.rejected:
-            out["rejections"] = [str(r) for r in run.rejected[:100]]
+            out["rejections"] = [str(r) for r in run.rejected]
         sys.stdout.write(msgspec.json.encode(out).decode() + "\n")
         return
     console = terminal()
@@ -177,7 +187,7 @@ def _print_rejections(run: Replay) -> None:
     for rejection in run.rejected[:SHOWN_REJECTIONS]:
         errors.print(f"  {_printable(str(rejection))}", markup=False, highlight=False, soft_wrap=True)
     if run.rejected_count > SHOWN_REJECTIONS:
-        errors.print("  … all of them with --json")
+        errors.print(f"  … the first {KEPT_REJECTIONS:,} with --json")
 
 
 def _printable(text: str) -> str:

@@ -45,6 +45,7 @@ class Summary(msgspec.Struct):
     evicted: int = 0
     identity_days: dict[str, int] = {}
     baseline_events: int = 0
+    baseline_rejected: int = 0
 
 
 def load_policy(path: str | None) -> Policy:
@@ -101,6 +102,7 @@ class Replay:
         self.rejected_count = 0
         self.decisions: list[Decision] = []
         self.baseline_events = 0
+        self.baseline_rejected = 0
         self.events = 0
         self.duplicates = 0
         self.seconds = 0.0
@@ -108,26 +110,32 @@ class Replay:
     def learn(
         self, paths: list[str], source: Provider | None = None, progress: Callable[[int], None] | None = None
     ) -> None:
-        """Learns a baseline without deciding."""
-        before = self.engine.counters()["events"]
+        """Learns a baseline without deciding. Raises ``InputError`` when nothing in it was usable: nobody meant to learn nothing."""
+        before, refused, kept = self._seen(), self.rejected_count, len(self.rejected)
+        events = self.engine.counters()["events"]
         for _ in self._run(paths, source, False, progress):
             pass
-        self.baseline_events += self.engine.counters()["events"] - before
+        self.baseline_events += self.engine.counters()["events"] - events
+        self.baseline_rejected += self.rejected_count - refused
+        self._check_usable(before, kept, f"--baseline {', '.join(paths)}")
 
     def run(
         self, paths: list[str], source: Provider | None = None, progress: Callable[[int], None] | None = None
     ) -> Iterator[Decision]:
         """Decisions as they fall. Raises ``InputError`` when nothing usable was found."""
-        before, counted = self._seen(), self.engine.counters()
+        before, kept, counted = self._seen(), len(self.rejected), self.engine.counters()
         for decision in self._run(paths, source, True, progress):
             self.decisions.append(decision)
             yield decision
         after = self.engine.counters()
         self.events += after["events"] - counted["events"]
         self.duplicates += after["duplicates"] - counted["duplicates"]
-        if self._seen() == before:
-            first = f": {self.rejected[0]}" if self.rejected else ""
-            raise InputError(f"no usable audit record in {', '.join(paths)[:200]}{first}")
+        self._check_usable(before, kept, ", ".join(paths))
+
+    def _check_usable(self, seen_before: int, kept_before: int, what: str) -> None:
+        if self._seen() == seen_before:
+            first = "".join(f": {r}" for r in self.rejected[kept_before : kept_before + 1])
+            raise InputError(f"no usable audit record in {what[:200]}{first}")
 
     def _seen(self) -> int:
         """Usable records so far, doubled ones too."""
@@ -176,4 +184,5 @@ class Replay:
                 name: int(days[i]) for i, name in enumerate(("human", "workload", "delegated", "emergency"))
             },
             baseline_events=self.baseline_events,
+            baseline_rejected=self.baseline_rejected,
         )
