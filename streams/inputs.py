@@ -32,11 +32,22 @@ def expand(paths: list[str]) -> list[str]:
             raise InputError("an empty path: name a file, a folder or -")
         if os.path.isdir(text):
             found += _files_in(text, walked)
-        elif text == "-" or os.path.lexists(text):
+        elif text == "-" or _is_there(text):
             found.append(text)
         else:
             found += _matching(Path(text), walked)
     return list(dict.fromkeys(found))
+
+
+def _is_there(path: str) -> bool:
+    """Whether a path leads somewhere, if only to where one may not look: reading it then says so."""
+    try:
+        os.lstat(path)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _matching(pattern: Path, walked: set[tuple[int, int]]) -> Iterator[str]:

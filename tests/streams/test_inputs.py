@@ -75,6 +75,14 @@ def test_what_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     assert reasons(replay) == [("a", "cannot be read: Permission denied")]
 
 
+def test_a_file_in_a_folder_that_may_not_be_entered_is_not_called_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> os.stat_result:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "lstat", refuse)
+    assert expand(["shut/log"]) == ["shut/log"]
+
+
 def test_a_glob_takes_files_and_what_is_in_folders(tmp_path: Path) -> None:
     for name in ("day-1", "day-2"):
         (tmp_path / name).mkdir()
