@@ -198,7 +198,8 @@ class Broker:
     def _format(self) -> None:
         scram = [f"SCRAM-SHA-512=[name={user},password={password}]" for user, password in PASSWORDS.items()]
         extra = [part for entry in scram for part in ("--add-scram", entry)]
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # The zero keeps it from beginning with a dash: the tool would take it for an option.
+        cluster = urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.folder / "server.properties")]
         command = [self._java, *_BRIEF, *self._options(), *tool, "--standalone", *extra]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
