@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import logging
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -52,16 +53,25 @@ def ingest(*, settings: str | None = None, log_style: logs.Style = "json") -> in
     if not chosen.ingest.sources:
         raise ConfigError(f"settings {settings or '(none)'}: no [[ingest.sources]], nothing to read")
     logs.configure(log_style, logs.key_in(Path(chosen.state_folder)))
+    # It says at every attempt what we say once.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     return asyncio.run(run(chosen, settings))
 
 
 async def run(settings: Settings, settings_path: str | None, stop: asyncio.Event | None = None) -> int:
     """Runs until SIGTERM, SIGINT or ``stop``; then everything read is flushed and settled. Exit code 0."""
-    stop = stop or asyncio.Event()
+    cursors = CursorFile(Path(settings.state_folder) / "cursors.json")
+    cursors.claim()
+    try:
+        cursors.load()
+        return await _run(settings, settings_path, cursors, stop or asyncio.Event())
+    finally:
+        cursors.close()
+
+
+async def _run(settings: Settings, settings_path: str | None, cursors: CursorFile, stop: asyncio.Event) -> int:
     _stop_on_signals(stop)
     metrics = Metrics()
-    cursors = CursorFile(Path(settings.state_folder) / "cursors.json")
-    cursors.load()
     pipeline = Pipeline(settings, settings_path, metrics)
     lanes = [Lane(source_of(s, settings), cursors) for s in settings.ingest.sources]
     web = await serve_metrics(metrics, settings.web, lambda: pipeline.sender.is_up)

@@ -210,8 +210,10 @@ def test_a_broker_restarted_in_the_middle_loses_nothing(tmp_path: Path) -> None:
 
     async def test() -> None:
         kafka = own.kafka()
+        raw = TopicSource("outpace.raw", "ingest")
+        await produce(kafka, raw.topic, lines(3000, 500))
         source = PathSource((str(log.parent),), poll_s=0.02)
-        async with ingesting(settings_for(kafka, tmp_path, source)):
+        async with ingesting(settings_for(kafka, tmp_path, source, raw)):
             for start in range(0, 3000, 100):
                 with log.open("ab") as out:
                     out.write(b"\n".join(lines(start, 100)) + b"\n")
@@ -220,11 +222,13 @@ def test_a_broker_restarted_in_the_middle_loses_nothing(tmp_path: Path) -> None:
                 if start == 2000:
                     await asyncio.to_thread(own.restart)
                 await asyncio.sleep(0)
-            outcome = await read(kafka, lambda o: len(o.ids) == 3000)
-            assert set(outcome.ids) == ids(0, 3000)
+            await produce(kafka, raw.topic, lines(3500, 500))
+            outcome = await read(kafka, lambda o: len(o.ids) == 4000)
+            assert set(outcome.ids) == ids(0, 4000)
 
     with own:
         create_topics(own.kafka())
+        make_raw_topic(own.kafka(), "outpace.raw")
         asyncio.run(test())
 
 
