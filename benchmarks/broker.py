@@ -17,6 +17,7 @@ import tempfile
 import time
 import uuid
 from base64 import urlsafe_b64encode
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -166,12 +167,10 @@ class Broker:
         self._end(signal.SIGTERM)
         self._launch()
 
-    def wait(self, held: str | None = None) -> None:
-        """Returns once nobody holds a lock on ``held`` any more. Raises ``BrokerError`` where the broker ends by itself."""
-        if held:
-            with open(held) as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-        elif self._process and self._process.wait():
+    def wait(self) -> None:
+        """Returns never of itself. Raises ``BrokerError`` where the broker ends."""
+        if self._process:
+            self._process.wait()
             raise BrokerError(f"Kafka ended: {self._last_words()}")
 
     def _end(self, how: signal.Signals) -> None:
@@ -343,9 +342,15 @@ def main() -> int:
         if given.fetch:
             print(fetch_jars())
             return 0
-        with Broker.start(given.folder, given.port, given.security) as broker:
+        with ExitStack() as stack:
+            held = stack.enter_context(open(given.while_held, "r+")) if given.while_held else None
+            broker = stack.enter_context(Broker.start(given.folder, given.port, given.security))
             print(broker.bootstrap, flush=True)
-            broker.wait(given.while_held)
+            if held:
+                fcntl.flock(held, fcntl.LOCK_EX)
+                held.truncate(0)  # whoever comes while the broker is being stopped finds no address, and starts anew
+            else:
+                broker.wait()
     except BrokerError as error:
         print(f"broker: {error}", file=sys.stderr)
         return 2

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import NamedTuple
 
 from benchmarks.broker import ADMIN, REPOSITORY, START_S, Security, fetch_jars, settings_at
@@ -36,20 +37,24 @@ class SharedBroker(NamedTuple):
 def shared_broker(folder: Path, security: Security = "plaintext") -> Iterator[SharedBroker]:
     """The broker of ``folder``, started if none runs there. Raises ``BrokerError`` where none can be had."""
     folder.mkdir(parents=True, exist_ok=True)
-    users = folder / "users.lock"
-    with users.open("a") as held, (folder / "start.lock").open("a") as starting:
-        fcntl.flock(held, fcntl.LOCK_SH)
+    # The lock file's text is where the broker is; its runner empties it before it stops the broker.
+    with (folder / "users.lock").open("a+") as users, (folder / "start.lock").open("a") as starting:
+        fcntl.flock(users, fcntl.LOCK_SH)
         fcntl.flock(starting, fcntl.LOCK_EX)
-        address = folder / "address"
-        if not address.exists():
-            fetch_jars()
-            address.write_text(_started(folder, security, users))
+        users.seek(0)
+        told = users.read()
+        if not told:
+            told = _started(Path(mkdtemp(dir=folder)), security, folder / "users.lock")
+            users.write(told)
+            users.flush()
         fcntl.flock(starting, fcntl.LOCK_UN)
-        yield SharedBroker(address.read_text(), folder / "broker", security)
+        bootstrap, _, place = told.partition(" ")
+        yield SharedBroker(bootstrap, Path(place), security)
 
 
 def _started(folder: Path, security: Security, users: Path) -> str:
-    """The address of a broker started in the background, in a session of its own."""
+    """Address and folder of a broker started in the background, in a session of its own."""
+    fetch_jars()
     said, erred = folder / "said", folder / "erred"
     runner = [sys.executable, "-m", "benchmarks.broker", "--folder", str(folder / "broker"), "--security", security]
     # The shell ends at once and leaves the runner to nobody: the process that happened to start it may well end first.
@@ -58,7 +63,7 @@ def _started(folder: Path, security: Security, users: Path) -> str:
     deadline = time.monotonic() + 2 * START_S
     while time.monotonic() < deadline:
         if said.exists() and said.read_text().endswith("\n"):
-            return said.read_text().strip()
+            return f"{said.read_text().strip()} {folder / 'broker'}"
         if erred.exists() and "broker: " in erred.read_text():
             break
         time.sleep(_POLL_S)

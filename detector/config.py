@@ -92,6 +92,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     identity: Identity = Identity()
     lateness_s: Seconds = 900.0
     cold_start_acts: bool = False
+    armed: bool = False
     challengers: tuple[Literal["variable_order", "tempo", "conformal", "half_space_trees", "drift"], ...] = ()
 
 

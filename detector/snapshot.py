@@ -4,6 +4,7 @@ Layout: magic, version (u4), BLAKE2b-256 of the rest, then MessagePack of array 
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -18,16 +19,16 @@ from detector.reasons import Exhibit
 from detector.state import EXHIBIT
 
 MAGIC = b"OUTPACE\x00"
-VERSION = 1
+VERSION = 2
 _DIGEST = 32
 
 
 class SavedArray(msgspec.Struct, frozen=True):
-    """One array: element layout, shape, bytes."""
+    """One array without its bytes: element layout, shape, size in bytes."""
 
     layout: str
     shape: tuple[int, ...]
-    data: bytes
+    size: int
 
 
 class SavedExhibit(msgspec.Struct, frozen=True):
@@ -38,11 +39,10 @@ class SavedExhibit(msgspec.Struct, frozen=True):
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """Everything an engine remembers."""
+    """Everything an engine remembers, but for the bytes of its arrays."""
 
-    tables: dict[str, SavedArray]
+    arrays: dict[str, SavedArray]
     evicted: dict[str, int]
-    plain: dict[str, SavedArray]
     operations: list[tuple[str, int]]
     trails: list[tuple[int, list[SavedExhibit]]]
     visits: list[tuple[int, list[tuple[int, SavedExhibit]]]]
@@ -52,25 +52,24 @@ class Saved(msgspec.Struct, frozen=True):
     rows_seen: int
 
 
-def _save(array: np.ndarray) -> SavedArray:
-    return SavedArray(repr(array.dtype.descr), array.shape, array.tobytes())
+class _File(msgspec.Struct, frozen=True, array_like=True):
+    head: bytes
+    arrays: dict[str, bytes]
 
 
-def _load(saved: SavedArray, like: np.ndarray, what: str) -> np.ndarray:
-    same_shape = len(saved.shape) == like.ndim and saved.shape[1:] == like.shape[1:]
-    if saved.layout != repr(like.dtype.descr) or not same_shape:
-        raise StateError(f"saved state: {what} has another layout; it was written by another version of Outpace")
-    return np.frombuffer(saved.data, like.dtype).reshape(saved.shape).copy()
+def arrays_of(engine: Engine) -> dict[str, np.ndarray]:
+    """The engine's arrays by name, tables first: the bulk of what it remembers. Not copies."""
+    tables = {f"table/{name}": table.rows for name, table in engine.state.tables.items()}
+    return tables | {f"plain/{name}": array for name, array in engine.state.plain.items()}
 
 
-def dump(engine: Engine) -> bytes:
-    """The engine as bytes."""
+def head_of(engine: Engine) -> bytes:
+    """Everything else, small, with the layout of each array."""
     vocabulary = engine.vocabulary
-    body = msgspec.msgpack.encode(
+    return msgspec.msgpack.encode(
         Saved(
-            tables={name: _save(table.rows) for name, table in engine.state.tables.items()},
+            arrays={name: SavedArray(repr(a.dtype.descr), a.shape, a.nbytes) for name, a in arrays_of(engine).items()},
             evicted={name: table.evicted for name, table in engine.state.tables.items()},
-            plain={name: _save(array) for name, array in engine.state.plain.items()},
             operations=list(zip(vocabulary.names, vocabulary.providers, strict=True)),
             trails=[(key, [_exhibit(e) for e in trail]) for key, trail in engine.trails.items()],
             visits=[(key, [(c, _exhibit(e)) for c, e in seen.items()]) for key, seen in engine.visits.items()],
@@ -80,6 +79,12 @@ def dump(engine: Engine) -> bytes:
             rows_seen=engine.rows_seen,
         )
     )
+
+
+def dump(engine: Engine) -> bytes:
+    """The engine as bytes."""
+    arrays = {name: array.tobytes() for name, array in arrays_of(engine).items()}
+    body = msgspec.msgpack.encode(_File(head_of(engine), arrays))
     return MAGIC + VERSION.to_bytes(4, "little") + blake2b(body, digest_size=_DIGEST).digest() + body
 
 
@@ -108,22 +113,27 @@ def checked(data: bytes) -> Any:
 def restore(engine: Engine, data: bytes) -> None:
     """Fills a new engine from bytes. Raises ``StateError`` and leaves the engine untouched when they are not a good state."""
     try:
-        saved = msgspec.msgpack.decode(checked(data), type=Saved)
+        saved = msgspec.msgpack.decode(checked(data), type=_File)
     except msgspec.DecodeError as error:
         raise StateError(f"saved state is not readable: {error}") from error
-    if set(saved.tables) != set(engine.state.tables) or set(saved.plain) != set(engine.state.plain):
+    fill(engine, saved.head, saved.arrays)
+
+
+def fill(engine: Engine, head: bytes, arrays: Mapping[str, bytes]) -> None:
+    """Fills a new engine from a head and the bytes of each array. Raises ``StateError``, the engine untouched, when they do not fit it."""
+    try:
+        saved = msgspec.msgpack.decode(head, type=Saved)
+    except msgspec.DecodeError as error:
+        raise StateError(f"saved state is not readable: {error}") from error
+    mine = arrays_of(engine)
+    if not set(saved.arrays) == set(arrays) == set(mine):
         raise StateError("saved state has other parts; it was written by another version of Outpace")
-    tables = {name: _load(a, engine.state.tables[name].rows, name) for name, a in saved.tables.items()}
-    plain = {name: _load(a, engine.state.plain[name], name) for name, a in saved.plain.items()}
-    for name, provider in saved.operations:
-        engine.vocabulary.number(Provider(provider), name)
-    if engine.vocabulary.names[: len(saved.operations)] != [name for name, _ in saved.operations]:
-        raise StateError("saved state numbers its operations otherwise; load it before any log is read")
-    for name, rows in tables.items():
-        table = engine.state.tables[name]
-        table.rows, table.evicted = rows, saved.evicted[name]
-        table.used[0] = int((rows["key"] != 0).sum())
-    engine.state.plain = plain
+    loaded = {name: _load(saved.arrays[name], arrays[name], mine[name], name) for name in mine}
+    _number_operations(engine, saved.operations)
+    for name, table in engine.state.tables.items():
+        table.rows, table.evicted = loaded[f"table/{name}"], saved.evicted[name]
+        table.used[0] = int((table.rows["key"] != 0).sum())
+    engine.state.plain = {name: loaded[f"plain/{name}"] for name in engine.state.plain}
     engine.trails = OrderedDict(
         (key, deque((_unexhibit(e) for e in trail), maxlen=TRAIL)) for key, trail in saved.trails
     )
@@ -132,3 +142,19 @@ def restore(engine: Engine, data: bytes) -> None:
     engine.standing = OrderedDict(saved.standing)
     engine.leases.uses = saved.leases
     engine.rows_seen = saved.rows_seen
+
+
+def _load(saved: SavedArray, data: bytes, like: np.ndarray, name: str) -> np.ndarray:
+    same_shape = len(saved.shape) == like.ndim and saved.shape[1:] == like.shape[1:]
+    if saved.layout != repr(like.dtype.descr) or not same_shape:
+        raise StateError(f"saved state: {name} has another layout; it was written by another version of Outpace")
+    if not len(data) == saved.size == int(np.prod(saved.shape)) * like.dtype.itemsize:
+        raise StateError(f"saved state: {name} is not whole")
+    return np.frombuffer(data, like.dtype).reshape(saved.shape).copy()
+
+
+def _number_operations(engine: Engine, operations: list[tuple[str, int]]) -> None:
+    for name, provider in operations:
+        engine.vocabulary.number(Provider(provider), name)
+    if engine.vocabulary.names[: len(operations)] != [name for name, _ in operations]:
+        raise StateError("saved state numbers its operations otherwise; load it before any log is read")

@@ -122,7 +122,7 @@ def describe(client: KafkaAdminClient, names: list[str]) -> dict[str, Described]
             {key: str(entry["value"]) for key, entry in settings.get(name, {}).items()},
             frozenset(topic["authorized_operations"] or ()),
         )
-        for name, topic in found.items()
+        for name, topic in ((name, found[name]) for name in names if name in found)
     }
 
 

@@ -94,11 +94,12 @@ class Ingest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Worker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How often state is written down, and how large its pieces are."""
+    """How often state is written down, how large its pieces are, and what a partition without any starts from (a file ``replay --save-state`` wrote)."""
 
     snapshot_every_s: Positive = 10.0
     snapshot_every_events: Count = 2_000_000
     block_bytes: Annotated[int, Meta(ge=4096, le=4 << 20)] = 256 << 10
+    initial_state: str = ""
 
 
 class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -155,7 +155,7 @@ class FrameBatch:
         numbers = [vocabulary.number(Provider(p), name) for p, name in frame.operations]
         if len(self.rows):
             self.rows["operation"] = np.array(numbers, np.uint16)[self.places["operation"]]
-            self.rows["index"] = np.arange(len(self.rows))
+            self.rows["batch"], self.rows["index"] = 0, np.arange(len(self.rows))
 
     def event(self, index: int) -> AuditEvent:
         """The event of one row."""

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import structlog
 
+from detector.decision import Decision
+
 Style = Literal["json", "console"]
 _KEY_BYTES = 32
 _HASHED = ("credential", "parent_credential", "minted")
@@ -87,3 +89,21 @@ def _shared(key: bytes) -> list[Any]:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         hashed,
     ]
+
+
+def log_decision(decision: Decision, seconds: float | None) -> None:
+    """The canonical line of one decision. ``seconds``: from receiving its event to now."""
+    logger("decision").info(
+        "decided",
+        decision_id=decision.decision_id,
+        action=decision.action,
+        pattern=decision.pattern,
+        path=decision.path,
+        provider=decision.provider,
+        credential=decision.credential,
+        evidence_bits=decision.evidence_bits,
+        threshold_bits=decision.threshold_bits,
+        actions_before=decision.actions_before,
+        dry_run=decision.dry_run,
+        seconds=None if seconds is None else round(seconds, 4),
+    )

@@ -1,37 +1,95 @@
-"""Every metric Outpace shows, declared once. Labels come from closed sets only: never a user, an address or a credential.
+"""Every metric Outpace shows, declared once and told in ``docs/metrics.md``. Labels come from closed sets only: never a user, an address or a credential.
 
-One ``Metrics`` a process, on a registry of its own. What is not fed by a process stays at zero there.
+One ``Metrics`` a process, on a registry of its own. What is not fed by a process stays at zero there. Ages are reckoned at each scrape, so
+that they grow while nothing happens; rare counts start at zero, so that the first one already shows as an increase.
 """
 
-import numpy as np
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+import time
+from collections.abc import Callable, Sequence
+from itertools import product
 
-from detector.decision import Decision
+import numpy as np
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
+
+from detector.config import Budget
+from detector.decision import ACTIONS, FIRST_REVOCATION, Decision
 from detector.event import Outcome, Path, Provider
+from detector.loops import named_loops
 
 PROVIDERS = tuple(p.name.lower() for p in Provider)
 PATHS = tuple(p.name.lower() for p in Path)
 OUTCOMES = tuple(o.name.lower() for o in Outcome)
 STAGES = ("parse", "frame", "schema", "size")
 """Where something was refused: a raw record, a damaged frame, a frame of another version, a message too large."""
+SOURCES = PROVIDERS
+"""What a blind window is of: the provider's events, whichever way they come."""
+DIRECTIONS = ("sent", "scored")
+DECIDED = ACTIONS[1:]
+REVOCATIONS = ACTIONS[FIRST_REVOCATION:]
+PATTERNS = tuple(sorted({loop.name for loop in named_loops()}))
+STATES = ("decided", "commanded", "accepted", "proven", "still_alive", "raced")
+"""How far a revocation came. Only ``decided`` is fed while every decision is a dry run."""
+PROOF_STAGES = ("accepted", "proven")
+KINDS = ("credentials", "principals", "facts", "shared", "sources")
+"""Tables of the engine's state."""
+
+CLOSED_LABELS: dict[str, tuple[str, ...]] = {
+    "provider": PROVIDERS,
+    "path": PATHS,
+    "outcome": OUTCOMES,
+    "stage": STAGES + PROOF_STAGES,
+    "source": SOURCES,
+    "direction": DIRECTIONS,
+    "action": DECIDED,
+    "pattern": PATTERNS,
+    "state": STATES,
+    "kind": KINDS,
+    "partition": tuple(str(number) for number in range(256)),
+}
+"""Every label with every value it may take."""
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0, 900.0)
-_ACTIONS = (0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89)
-_DECISION = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0)
-_RATIO = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0, 100.0)
+_PROOF = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0)
+"""Providers take from 4 s (AWS IAM) to 16 min (GCP keys)."""
+_ACTIONS = (0, 1, 2, 3, 4, 5, 8, 13, 21, 34, 55, 89)
+_DECISION = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+_RATIO = (0.0001, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0, 100.0)
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, a third of a scrape, asked for by nobody
 _CELLS = len(PROVIDERS) * len(PATHS) * len(OUTCOMES)
 
 
 class Metrics:
-    """All metrics of one process."""
+    """All metrics of one process. ``clock``: seconds since 1970, for what is an age."""
 
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self.registry = r = registry or CollectorRegistry()
+    def __init__(self, registry: CollectorRegistry | None = None, clock: Callable[[], float] = time.time) -> None:
+        self.registry = registry or CollectorRegistry()
+        self._clock = clock
+        self._newest_s: dict[str, float] = {}
+        self._snapshot_s: dict[int, float] = {}
+        self._days_before: dict[int, np.ndarray] = {}
+        self._days = np.zeros(len(PATHS))
+        self._revoked = np.zeros(len(PATHS))
+        self._declare_traffic(self.registry)
+        self._declare_race(self.registry)
+        self._declare_budget(self.registry)
+        self._declare_machinery(self.registry)
+        self._declare_labels()
+        self.promise(Budget().revoke_one_in_identity_days)
+
+    def _declare_traffic(self, r: CollectorRegistry) -> None:
         self.events = Counter("outpace_events", "Audit events scored.", ["provider", "path", "outcome"], registry=r)
         self.frames = Counter("outpace_frames", "Frames sent or scored.", ["direction"], registry=r)
         self.rejected = Counter("outpace_rejected", "Input refused, by stage.", ["stage"], registry=r)
         self.duplicates = Counter("outpace_duplicate_events", "Events dropped as already seen.", registry=r)
         self.late = Counter("outpace_late_events", "Events older than the event clock when scored.", registry=r)
+        self.blind_window = Gauge(
+            "outpace_blind_window_seconds",
+            "How far behind now the newest event of a source is.",
+            ["source"],
+            registry=r,
+        )
+
+    def _declare_race(self, r: CollectorRegistry) -> None:
         self.decisions = Counter(
             "outpace_decisions", "State changes of credentials.", ["action", "pattern", "path"], registry=r
         )
@@ -45,12 +103,13 @@ class Metrics:
             "outpace_revocation_seconds",
             "From the command to each stage of its proof.",
             ["stage"],
-            buckets=_FAST,
+            buckets=_PROOF,
             registry=r,
         )
         self.actions = Histogram(
             "outpace_actions_before_containment",
             "Attacker actions before a revocation decision.",
+            ["path"],
             buckets=_ACTIONS,
             registry=r,
         )
@@ -66,12 +125,8 @@ class Metrics:
             buckets=_RATIO,
             registry=r,
         )
-        self.blind_window = Gauge(
-            "outpace_blind_window_seconds",
-            "How far behind now the newest event of a source is.",
-            ["source"],
-            registry=r,
-        )
+
+    def _declare_budget(self, r: CollectorRegistry) -> None:
         self.budget_used = Gauge(
             "outpace_false_revocation_budget_used_ratio",
             "Revocations over what the budget allows in the identity-days seen.",
@@ -79,6 +134,20 @@ class Metrics:
             registry=r,
         )
         self.identity_days = Gauge("outpace_identity_days", "Identity-days seen.", ["path"], registry=r)
+        self.promised = Gauge(
+            "outpace_promised_revocations_per_identity_day",
+            "Most false revocations the budget allows in an identity-day.",
+            ["path"],
+            registry=r,
+        )
+        self.measured = Gauge(
+            "outpace_measured_revocations_per_identity_day",
+            "Revocations decided in an identity-day, right or wrong.",
+            ["path"],
+            registry=r,
+        )
+
+    def _declare_machinery(self, r: CollectorRegistry) -> None:
         self.consumer_lag = Gauge(
             "outpace_consumer_lag_frames", "Frames waiting in a partition.", ["partition"], registry=r
         )
@@ -90,7 +159,7 @@ class Metrics:
         )
         self.snapshot_bytes = Counter("outpace_snapshot_bytes", "Bytes of snapshot pieces written.", registry=r)
         self.entities = Gauge("outpace_entities", "Live rows of state.", ["kind"], registry=r)
-        self.evicted = Gauge("outpace_evicted_entities", "Entities dropped to stay within bounds.", registry=r)
+        self.evicted = Gauge("outpace_evicted_entities", "Entities dropped so far to stay within bounds.", registry=r)
         self.loop_blocked = Histogram(
             "outpace_event_loop_blocked_seconds", "How late the event loop woke up.", buckets=_FAST, registry=r
         )
@@ -98,17 +167,25 @@ class Metrics:
             "outpace_frames_in_flight", "Frames sent and not yet confirmed by the broker.", registry=r
         )
         self.broker_up = Gauge("outpace_broker_up", "1 while the broker answers.", registry=r)
-        self._declare_labels()
+        ProcessCollector(registry=r)
 
     def _declare_labels(self) -> None:
-        """Closed label sets start at zero, so that a rate over them is never missing."""
+        """Small closed label sets start at zero, so that an increase over them is never missed."""
         for stage in STAGES:
             self.rejected.labels(stage)
-        for direction in ("sent", "scored"):
+        for direction in DIRECTIONS:
             self.frames.labels(direction)
+        for provider, path, outcome in product(PROVIDERS, PATHS, OUTCOMES):
+            self.events.labels(provider, path, outcome)
+        for action, pattern, path in product(DECIDED, PATTERNS, PATHS):
+            self.decisions.labels(action, pattern, path)
         for path in PATHS:
             self.budget_used.labels(path).set(0)
             self.identity_days.labels(path).set(0)
+            self.measured.labels(path).set(0)
+            self.actions.labels(path)
+            for action in REVOCATIONS:
+                self.revocations.labels(action, "decided", path)
 
     def note_rows(self, rows: np.ndarray) -> None:
         """Counts a frame's rows (``ROW``) by provider, path and outcome."""
@@ -130,5 +207,59 @@ class Metrics:
             if seconds is not None:
                 self.tempo.observe(max(0.0, seconds) / theirs)
         if decision.is_revocation:
-            self.actions.observe(decision.actions_before)
+            self.actions.labels(decision.path).observe(decision.actions_before)
             self.revocations.labels(decision.action, "decided", decision.path).inc()
+            self._revoked[PATHS.index(decision.path)] += 1
+            self._reckon_budget()
+
+    def note_newest_event(self, source: str, time_s: float) -> None:
+        """Moves a source's newest event forward, never past now: an event from the future must not hide that a source went silent."""
+        if source not in self._newest_s:
+            self._newest_s[source] = 0.0
+            self.blind_window.labels(source).set_function(lambda: max(0.0, self._clock() - self._newest_s[source]))
+        self._newest_s[source] = max(self._newest_s[source], min(time_s, self._clock()))
+
+    def note_snapshot(self, partition: int, seconds: float, size: int) -> None:
+        """A snapshot of a partition became durable: it took ``seconds`` and ``size`` bytes."""
+        self.snapshot.observe(max(0.0, seconds))
+        self.snapshot_bytes.inc(size)
+        self.note_partition(partition, self._clock())
+
+    def note_partition(self, partition: int, snapshot_s: float) -> None:
+        """A partition is ours, and its latest snapshot is of ``snapshot_s``; where there is none yet, give now."""
+        if partition not in self._snapshot_s:
+            age = self.snapshot_age.labels(str(partition))
+            age.set_function(lambda: max(0.0, self._clock() - self._snapshot_s.get(partition, 0.0)))
+        self._snapshot_s[partition] = snapshot_s
+
+    def forget_partition(self, partition: int) -> None:
+        """A partition is another worker's now: what we last knew of it must not be shown on and on."""
+        self._snapshot_s.pop(partition, None)
+        self._days_before.pop(partition, None)
+        for gauge in (self.snapshot_age, self.consumer_lag):
+            gauge.remove(str(partition))
+
+    def promise(self, revoke_one_in_identity_days: float) -> None:
+        """Sets the budget: at most one false revocation in so many identity-days."""
+        self._one_in_days = revoke_one_in_identity_days
+        for path in PATHS:
+            self.promised.labels(path).set(1.0 / revoke_one_in_identity_days)
+        self._reckon_budget()
+
+    def note_identity_days(self, partition: int, days: Sequence[float] | np.ndarray) -> None:
+        """Takes over how many identity-days a partition's engine has seen (by ``Path``); to be told first before anything is decided.
+
+        Counted from the first telling on: days restored or learned as a baseline saw none of the revocations this process decided.
+        """
+        now = np.asarray(days, np.float64)
+        self._days += np.maximum(0.0, now - self._days_before.get(partition, now))
+        self._days_before[partition] = now.copy()
+        for path, seen in zip(PATHS, self._days.tolist(), strict=True):
+            self.identity_days.labels(path).set(seen)
+        self._reckon_budget()
+
+    def _reckon_budget(self) -> None:
+        """Measured rate and used share of each path. Before the first day is over it counts as one: nothing is divided by zero."""
+        for path, rate in zip(PATHS, (self._revoked / np.maximum(1.0, self._days)).tolist(), strict=True):
+            self.measured.labels(path).set(rate)
+            self.budget_used.labels(path).set(rate * self._one_in_days)

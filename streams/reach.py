@@ -6,9 +6,9 @@ The clients' own bootstrapping tries again until its time is up and then says on
 import asyncio
 import socket
 import ssl
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from aiokafka.conn import create_conn
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import (
     BrokerResponseError,
     IllegalSaslStateError,
@@ -24,6 +24,7 @@ from streams.config import Kafka
 from streams.connection import aiokafka_settings, servers
 
 KNOCK_S = 4.0
+_FAREWELL_S = 1.0
 
 
 class Answer(NamedTuple):
@@ -41,22 +42,23 @@ async def answers(kafka: Kafka, within_s: float = KNOCK_S) -> list[Answer]:
     return list(await asyncio.gather(*(_knock(kafka, server, settings, within_s) for server in servers(kafka))))
 
 
-async def _knock(kafka: Kafka, server: str, settings: dict[str, object], within_s: float) -> Answer:
+async def _knock(kafka: Kafka, server: str, settings: dict[str, Any], within_s: float) -> Answer:
     host, _, port = server.rpartition(":")
+    limit_ms = int(within_s * 1000)
+    connection = AIOKafkaConnection(host.strip("[]"), int(port), request_timeout_ms=limit_ms, **settings)
+    error: Exception | None = None
     try:
         async with asyncio.timeout(within_s):
-            # A limit of its own inside ours: it would try to finish a TLS farewell after ours has run out.
-            connection = await create_conn(
-                host.strip("[]"), int(port), request_timeout_ms=int(within_s * 1000), **settings
-            )
-            try:
-                await connection.send(MetadataRequest([]))
-            finally:
-                connection.close()
-    except (OSError, KafkaError, TimeoutError) as error:
-        is_log_in = isinstance(error, BrokerResponseError)
-        return Answer(server, fault_of(error, kafka, server, within_s), is_log_in)
-    return Answer(server, "")
+            await connection.connect()
+            await connection.send(MetadataRequest([]))
+    except (OSError, KafkaError) as caught:
+        error = caught
+    # Where nobody ever listened there is nothing to wait for; otherwise the socket closes a little later than it is told to.
+    was_open = error is None or isinstance(error, KafkaError)
+    await asyncio.wait([connection.close()], timeout=_FAREWELL_S if was_open else 0)
+    if error is None:
+        return Answer(server, "")
+    return Answer(server, fault_of(error, kafka, server, within_s), isinstance(error, BrokerResponseError))
 
 
 def fault_of(error: Exception, kafka: Kafka, server: str, within_s: float = KNOCK_S) -> str:

@@ -22,6 +22,7 @@ class Topics(NamedTuple):
     outcomes: str
     rejected: str
     links: str
+    raw: str
 
     @classmethod
     def under(cls, prefix: str) -> "Topics":
@@ -34,9 +35,9 @@ class Topics(NamedTuple):
 
 
 def layout(kafka: Kafka) -> list[Topic]:
-    """Every topic Outpace writes, as it should be."""
+    """Every topic Outpace writes, and the one others may write raw records to, as they should be."""
     names = Topics.under(kafka.prefix)
     kept = {"retention.ms": str(kafka.retention_hours * 3_600_000), "max.message.bytes": str(kafka.max_message_bytes)}
-    keyed = [Topic(name, kafka.partitions, dict(kept)) for name in (names.events, names.links)]
+    keyed = [Topic(name, kafka.partitions, dict(kept)) for name in (names.events, names.links, names.raw)]
     read = [Topic(name, 1, dict(kept)) for name in (names.decisions, names.revocations, names.outcomes, names.rejected)]
     return keyed + read

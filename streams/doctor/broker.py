@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from kafka.admin import KafkaAdminClient
-from kafka.errors import TopicAuthorizationFailedError
+from kafka.errors import CoordinatorNotAvailableError, GroupAuthorizationFailedError, TopicAuthorizationFailedError
 
 from detector.errors import BrokerError, ConfigError
 from streams.admin import Described, connected, create, describe, topic_faults
@@ -25,6 +25,7 @@ NEEDED = {"DESCRIBE": "Describe", "DESCRIBE_CONFIGS": "DescribeConfigs", "READ":
 """What ingest and worker do to their topics, by the protocol's name and by the one access rules are written with."""
 MOST_CLOCK_S = 1.0
 _MESSAGE_S = 5.0
+_AGAIN_S = 0.1
 _UNSEEN = "; topics, permissions, codecs and clock were not looked at"
 
 
@@ -111,10 +112,27 @@ def _raw_topic_findings(client: KafkaAdminClient, source: TopicSource) -> list[F
         return [fault(check, "no such topic", "create it, or correct the source's topic in [ingest]")]
     if "READ" not in topic.operations:
         return [fault(check, "may not be read", "allow this user Read and Describe on it")]
-    group = client.describe_groups([source.group], include_authorized_operations=True)[source.group]
-    if "READ" not in (group.get("authorized_operations") or ()):
+    if not _may_join(client, source.group):
         return [fault(check, f"may not read as group {source.group}", f"allow this user Read on group {source.group}")]
     return [ok(check, f"{topic.partitions} partitions, read as group {source.group}")]
+
+
+def _may_join(client: KafkaAdminClient, group: str) -> bool:
+    """False where the broker says so; of a group that does not exist yet it says only whether it may be seen."""
+    deadline = time.monotonic() + _MESSAGE_S
+    while True:
+        try:
+            allowed = client.describe_groups([group])[group]["authorized_operations"]
+        except GroupAuthorizationFailedError:
+            return False
+        except (
+            CoordinatorNotAvailableError
+        ):  # a cluster that has had no group yet first makes the topic for their offsets
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_AGAIN_S)
+        else:
+            return allowed is None or "READ" in allowed
 
 
 async def _probe_findings(kafka: Kafka) -> list[Finding]:

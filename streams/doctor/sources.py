@@ -35,21 +35,21 @@ async def source_findings(ingest: Ingest) -> list[Finding]:
 
 def path_findings(source: PathSource) -> list[Finding]:
     """Each path exists and may be read."""
-    return [_path_finding(Path(path)) for path in source.paths] or [fault("source path", "no path", "set its paths")]
+    return [_path_finding(Path(path)) for path in source.paths] or [fault("source path", "it has no paths", "set some")]
 
 
 def _path_finding(path: Path) -> Finding:
-    check = f"source {path}"
+    check = "source path"
     try:
         if path.is_dir():
-            return ok(check, f"a folder with {len(os.listdir(path))} entries")
+            return ok(check, f"{path}: a folder with {len(os.listdir(path))} entries")
         with path.open("rb") as file:
             file.read(1)
-        return ok(check, "a file that can be read")
+        return ok(check, f"{path}: a file that can be read")
     except FileNotFoundError:
-        return fault(check, "does not exist", "create it, or correct paths in [ingest]")
+        return fault(check, f"{path}: does not exist", "create it, or correct paths in [ingest]")
     except OSError as error:
-        return fault(check, error.strerror or str(error), "let this user read it")
+        return fault(check, f"{path}: {error.strerror or error}", "let this user read it")
 
 
 def http_findings(source: HttpSource) -> list[Finding]:

@@ -1,16 +1,19 @@
 """A real broker for the live tests: one for the whole run, shared by every worker process; each test under a prefix of its own."""
 
+import json
 import os
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from benchmarks.shared import SharedBroker, shared_broker
 from detector.errors import BrokerError
-from streams.config import Kafka
+from streams.config import Kafka, Settings
 
 HERE = Path(__file__).parent
 
@@ -69,3 +72,29 @@ def prefix() -> str:
 def kafka_settings(broker: SharedBroker, prefix: str) -> Kafka:
     """Settings for this run's broker, under this test's own prefix."""
     return broker.kafka(prefix)
+
+
+@pytest.fixture
+def settings_file(tmp_path: Path) -> Callable[..., str]:
+    """Writes settings to a file, as an operator would: Kafka's, and other lines of TOML above and below them."""
+
+    def write(kafka: Kafka, above: str = "", below: str = "") -> str:
+        path = tmp_path / "settings.toml"
+        lines = [f"{name} = {json.dumps(value)}" for name, value in msgspec.to_builtins(kafka).items()]
+        path.write_text("\n".join([above, "[kafka]", *lines, below]))
+        assert msgspec.toml.decode(path.read_bytes(), type=Settings).kafka == kafka
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def eventually() -> Callable[..., None]:
+    """Asks again and again, until a condition holds or its time is up."""
+
+    def wait(condition: Callable[[], object], within_s: float = 20.0) -> None:
+        deadline = time.monotonic() + within_s
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {within_s:g} s"
+
+    return wait

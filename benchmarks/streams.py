@@ -1,0 +1,504 @@
+"""The live path on a real broker, all on the same cores: frames to decisions, raw records to decisions, latency; beside the peers on the same messages.
+
+``python -m benchmarks.streams --json`` prints one JSON object. Every rate is taken from a full topic: messages are written first, then the reader is started
+and timed from its first event to its last, so that neither start-up nor the writer is measured.
+
+- ``frames_events_per_second``: one worker, canonical frames in Kafka to decisions in Kafka, snapshots on.
+- ``raw_events_per_second``: one-record raw CloudTrail messages through one ingest and one worker.
+- ``plain_faust_…``: a Faust agent on the raw messages, one event a message, decoding each and doing nothing.
+- ``quix_…``: the same with Quix Streams. ``aiokafka_…``: a bare ``getmany`` loop that does not even decode.
+- ``latency_…``: at ``--rate`` raw records a second: record produced → revocation command in Kafka, by our own clock at both ends.
+
+Blind to: the network, more than one broker, other tenants of the machine.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from benchmarks.broker import Broker
+from detector import snapshot
+from detector.columns import Vocabulary
+from detector.config import Policy
+from detector.identity.context import ContextFeeds
+from detector.identity.rules import IdentityRules
+from detector.ordering import in_order
+from detector.sources.cloudtrail import CloudTrailParser
+from detector.sources.framing import Block
+from detector.sources.timestamps import FOREVER_NS, format_time
+from simulation.stream import records
+from streams import admin, connection
+from streams.columns import columns_of
+from streams.config import Ingest, Kafka, Settings, TopicSource, Web, Worker
+from streams.frames import pack_columns, partition_of
+from streams.replay import Replay
+
+ROOT = Path(__file__).parents[1]
+FRAME_EVENTS = 512
+START_S = 1_772_409_600
+VICTIMS = 400
+HISTORY_DAYS = 2
+ATTACK = (
+    ("sts", "GetCallerIdentity", None),
+    ("iam", "ListUsers", "AccessDenied"),
+    ("s3", "ListBuckets", None),
+    ("secretsmanager", "ListSecrets", "AccessDenied"),
+    ("iam", "ListAttachedUserPolicies", None),
+    ("iam", "CreateAccessKey", "AccessDenied"),
+    ("iam", "CreateUser", "AccessDenied"),
+    ("bedrock", "InvokeModel", None),
+)
+ROUTINE = (("s3", "GetObject"), ("sqs", "ReceiveMessage"), ("dynamodb", "PutItem"))
+READY_S = 90.0
+
+
+def settings_of(kafka: Kafka, folder: Path, **worker: Any) -> Settings:
+    """Settings every process of one measurement shares."""
+    return Settings(
+        armed=True,
+        kafka=kafka,
+        ingest=Ingest(sources=(TopicSource(f"{kafka.prefix}.raw", f"{kafka.prefix}-ingest"),)),
+        worker=Worker(snapshot_every_s=5.0, **worker),
+        web=Web(port=0),
+        state_folder=str(folder),
+    )
+
+
+class Process:
+    """One ``outpace`` process and what its metrics say."""
+
+    def __init__(self, command: str, settings: Settings, folder: Path) -> None:
+        self.name = command
+        self.log = folder / f"{command}.log"
+        path = folder / f"{command}.toml"
+        port = free_port()
+        path.write_bytes(
+            msgspec.toml.encode(
+                msgspec.to_builtins(
+                    msgspec.structs.replace(settings, web=Web(port=port), state_folder=str(folder / command))
+                )
+            )
+        )
+        self.url = f"http://127.0.0.1:{port}/metrics"
+        with self.log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streams.cli", command, "--settings", str(path)],
+                cwd=ROOT,
+                stdout=out,
+                stderr=out,
+            )
+
+    def total(self, metric: str) -> float:
+        """The sum of a metric's series; 0 while the process does not answer."""
+        try:
+            with urllib.request.urlopen(self.url, timeout=5) as answer:  # noqa: S310 - our own process
+                text = answer.read().decode()
+        except OSError:
+            if self.process.poll() is not None:
+                raise SystemExit(f"{self.name} ended: {self.log.read_text()[-2000:]}") from None
+            return 0.0
+        return sum(float(v) for v in re.findall(rf"^{metric}(?:{{[^}}]*}})? (\S+)$", text, re.M))
+
+    def stop(self) -> None:
+        """Ends the process."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def __enter__(self) -> "Process":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def free_port() -> int:
+    """A port nobody listens on just now."""
+    import socket
+
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def lines(events: int) -> list[bytes]:
+    """The benchmark stream: raw CloudTrail records."""
+    return list(records(events, max(1, events // 50), 7))
+
+
+def packed(raw: Sequence[bytes], partitions: int) -> Iterator[tuple[int, bytes]]:
+    """Frames of a stream, with the partition of each."""
+    parser = CloudTrailParser(Vocabulary(), IdentityRules(), ContextFeeds(), FOREVER_NS)
+    for start in range(0, len(raw), FRAME_EVENTS * partitions):
+        batch, _ = parser.parse(Block(b"".join(raw[start : start + FRAME_EVENTS * partitions]), "stream", 1, True))
+        if batch is None:
+            continue
+        batch.rows["index"] = np.arange(len(batch.rows))
+        rows, columns = in_order(batch.rows), columns_of(batch)
+        columns = columns.take(rows["index"].astype(np.int64))
+        places = partition_of(rows["principal"], partitions)
+        for partition in range(partitions):
+            mine = np.flatnonzero(places == partition)
+            for cut in range(0, len(mine), FRAME_EVENTS):
+                picked = mine[cut : cut + FRAME_EVENTS]
+                yield partition, pack_columns(rows[picked], columns.take(picked), 0, 0)
+
+
+async def fill(kafka: Kafka, topic: str, messages: Iterator[tuple[int | None, bytes]]) -> int:
+    """Writes messages as fast as the broker takes them; gives how many."""
+    producer = AIOKafkaProducer(
+        linger_ms=20,
+        max_batch_size=1 << 20,
+        compression_type="lz4",
+        max_request_size=8 << 20,
+        **connection.aiokafka_settings(kafka),
+    )
+    await producer.start()
+    count = 0
+    try:
+        for partition, value in messages:
+            await producer.send(topic, value, partition=partition)
+            count += 1
+        await producer.flush()
+    finally:
+        await producer.stop()
+    return count
+
+
+def timed(process: Process, metric: str, wanted: int, deadline_s: float = 600.0) -> float:
+    """Events a second between the first look that shows any and the one that shows all."""
+    first: tuple[float, float] | None = None
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        now, seen = time.monotonic(), process.total(metric)
+        if seen >= wanted and first:
+            return (seen - first[1]) / (now - first[0])
+        if seen > 0 and first is None:
+            first = now, seen
+        time.sleep(0.02)
+    raise SystemExit(
+        f"{process.name}: {process.total(metric):.0f} of {wanted} events in {deadline_s:g} s: {process.log.read_text()[-1500:]}"
+    )
+
+
+def frames_rate(kafka: Kafka, folder: Path, raw: Sequence[bytes]) -> tuple[float, float]:
+    """(events a second through one worker, longest the event loop was blocked for 99 % of looks, s)."""
+    settings = settings_of(kafka, folder)
+    admin.create_topics(kafka)
+    asyncio.run(fill(kafka, f"{kafka.prefix}.events", packed(raw, kafka.partitions)))
+    with Process("worker", settings, folder) as worker:
+        rate = timed(worker, "outpace_events_total", len(raw))
+        snapshots = worker.total("outpace_snapshot_seconds_count")
+    return rate, snapshots
+
+
+def raw_rate(kafka: Kafka, folder: Path, raw: Sequence[bytes]) -> float:
+    """Events a second from raw one-record messages through ingest and worker."""
+    settings = settings_of(kafka, folder)
+    admin.create_topics(kafka)
+    asyncio.run(fill(kafka, f"{kafka.prefix}.raw", ((None, line) for line in raw)))
+    with Process("worker", settings, folder) as worker:
+        wait_ready(worker)
+        with Process("ingest", settings, folder):
+            return timed(worker, "outpace_events_total", len(raw))
+
+
+def wait_ready(process: Process) -> None:
+    """Returns once the process says it is ready."""
+    url, end = process.url.replace("/metrics", "/health/ready"), time.monotonic() + READY_S
+    while time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own process
+                if answer.status == 200:
+                    return
+        except OSError:
+            if process.process.poll() is not None:
+                break
+        time.sleep(0.1)
+    raise SystemExit(f"{process.name} never became ready: {process.log.read_text()[-1500:]}")
+
+
+PEERS = {
+    "plain_faust": """
+import faust, msgspec, os, sys, time
+class Record(msgspec.Struct):
+    eventTime: str
+    eventName: str
+    eventSource: str
+decode = msgspec.json.Decoder(Record).decode
+app = faust.App(sys.argv[1] + "-faust", broker="kafka://" + sys.argv[2], consumer_auto_offset_reset="earliest",
+                topic_disable_leader=True, web_enabled=False, store="memory://")
+topic = app.topic(sys.argv[1] + ".raw", value_type=bytes, value_serializer="raw")
+wanted, seen, began = int(sys.argv[3]), 0, 0.0
+@app.agent(topic)
+async def one(stream):
+    global seen, began
+    async for value in stream:
+        began = began or time.perf_counter()
+        decode(value)
+        seen += 1
+        if seen >= wanted:
+            print("rate", (seen - 1) / (time.perf_counter() - began), flush=True)
+            os._exit(0)
+sys.argv = ["x", "worker", "-l", "error", "--without-web"]
+app.main()
+""",
+    "quix": """
+import msgspec, os, sys, time
+from quixstreams import Application
+class Record(msgspec.Struct):
+    eventTime: str
+    eventName: str
+    eventSource: str
+decode = msgspec.json.Decoder(Record).decode
+app = Application(broker_address=sys.argv[2], consumer_group=sys.argv[1] + "-quix", auto_offset_reset="earliest", loglevel="ERROR")
+wanted, seen, began = int(sys.argv[3]), 0, 0.0
+def one(value):
+    global seen, began
+    began = began or time.perf_counter()
+    decode(value)
+    seen += 1
+    if seen >= wanted:
+        print("rate", (seen - 1) / (time.perf_counter() - began), flush=True)
+        os._exit(0)
+app.dataframe(app.topic(sys.argv[1] + ".raw", value_deserializer="bytes")).update(one)
+app.run()
+""",
+    "aiokafka": """
+import asyncio, sys, time
+from aiokafka import AIOKafkaConsumer
+async def main():
+    consumer = AIOKafkaConsumer(sys.argv[1] + ".raw", bootstrap_servers=sys.argv[2], auto_offset_reset="earliest", group_id=None)
+    await consumer.start()
+    wanted, seen, began = int(sys.argv[3]), 0, 0.0
+    while seen < wanted:
+        for messages in (await consumer.getmany(timeout_ms=100, max_records=10_000)).values():
+            if not began:
+                began, first = time.perf_counter(), len(messages)
+            seen += len(messages)
+    print("rate", (seen - first) / (time.perf_counter() - began), flush=True)
+    await consumer.stop()
+asyncio.run(main())
+""",
+}
+"""Each peer as a whole program: (topic prefix, broker, events wanted) in, events a second out."""
+
+
+def peer_rate(name: str, kafka: Kafka, events: int) -> float:
+    """Events a second of one peer on the raw topic."""
+    command = [sys.executable, "-c", PEERS[name], kafka.prefix, kafka.bootstrap, str(events)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=ROOT)
+    found = re.search(r"^rate (\S+)$", done.stdout, re.M)
+    if not found:
+        raise SystemExit(f"{name} printed no rate: {done.stderr[-1500:]}")
+    return float(found[1])
+
+
+def victim_record(
+    number: int, victim: int, second: float, service: str, name: str, error: str | None, stolen: bool
+) -> bytes:
+    """One CloudTrail record of a victim's key, in its own hands or a thief's."""
+    record: dict[str, Any] = {
+        "eventVersion": "1.09",
+        "userIdentity": {
+            "type": "IAMUser",
+            "arn": f"arn:aws:iam::123456789012:user/app-{victim}",
+            "accountId": "123456789012",
+            "accessKeyId": f"AKIA{victim:09d}EXAMPLE",
+            "userName": f"app-{victim}",
+        },
+        "eventTime": format_time(int((START_S + second) * 1e9)),
+        "eventSource": f"{service}.amazonaws.com",
+        "eventName": name,
+        "awsRegion": "eu-central-1",
+        "sourceIPAddress": f"203.0.113.{victim % 250 + 1}" if stolen else f"192.0.2.{victim % 250 + 1}",
+        "userAgent": "aws-cli/2.15.0 Python/3.11" if stolen else "aws-sdk-go/1.55",
+        "requestParameters": None,
+        "responseElements": None,
+        "eventID": f"{'a' if stolen else 'b'}-{victim}-{number}",
+        "eventType": "AwsApiCall",
+        "recipientAccountId": "123456789012",
+    }
+    if error:
+        record["errorCode"] = error
+    return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+
+
+def history(folder: Path) -> Path:
+    """The saved state of an estate whose victims have worked for two days."""
+    path = folder / "history.jsonl"
+    with path.open("wb") as out:
+        for step in range(48 * HISTORY_DAYS // 2):
+            for victim in range(VICTIMS):
+                service, name = ROUTINE[(step + victim) % len(ROUTINE)]
+                out.write(victim_record(step, victim, step * 3600.0 + victim, service, name, None, False))
+    replay = Replay(Policy(), not_after_ns=FOREVER_NS)
+    replay.learn([str(path)])
+    state = folder / "history.state"
+    state.write_bytes(snapshot.dump(replay.engine))
+    return state
+
+
+def live_stream(rate: int, seconds: float) -> list[bytes]:
+    """Background at its own pace with one key stolen every so often; the thief makes a call each quarter of a second."""
+    total, after_s = int(rate * seconds), HISTORY_DAYS * 86_400 + 3600
+    background = records(total, max(1, total // 50), 9, after_s=after_s)
+    thefts: dict[int, list[bytes]] = {}
+    count = min(VICTIMS, int(seconds * 10))
+    for victim in range(count):
+        start = int((0.05 + 0.75 * victim / count) * total)
+        for step, (service, name, error) in enumerate(ATTACK):
+            at = start + step * rate // 4
+            second = after_s + at / 100.0
+            thefts.setdefault(min(at, total - 1), []).append(
+                victim_record(step, victim, second, service, name, error, True)
+            )
+    out: list[bytes] = []
+    for number, line in enumerate(background):
+        out += thefts.get(number, ())
+        out.append(line)
+    return out
+
+
+async def paced(kafka: Kafka, stream: Sequence[bytes], rate: int, sent: dict[str, float]) -> None:
+    """Writes a stream at ``rate`` records a second; notes when each stolen use was handed to the producer (epoch s)."""
+    producer = AIOKafkaProducer(linger_ms=1, compression_type="lz4", **connection.aiokafka_settings(kafka))
+    await producer.start()
+    began, step = time.perf_counter(), max(1, rate // 500)
+    try:
+        for start in range(0, len(stream), step):
+            ahead = start / rate - (time.perf_counter() - began)
+            if ahead > 0:
+                await asyncio.sleep(ahead)
+            for line in stream[start : start + step]:
+                if b'"eventID":"a-' in line:
+                    sent[json.loads(line)["eventID"]] = time.time()
+                await producer.send(f"{kafka.prefix}.raw", line)
+        await producer.flush()
+    finally:
+        await producer.stop()
+
+
+async def commands(kafka: Kafka, arrived: dict[str, float], stop: asyncio.Event) -> None:
+    """Notes when the first command of each event arrived (epoch s)."""
+    consumer = AIOKafkaConsumer(
+        f"{kafka.prefix}.revocations",
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=5,
+        **connection.aiokafka_settings(kafka),
+    )
+    await consumer.start()
+    try:
+        while not stop.is_set():
+            for messages in (await consumer.getmany(timeout_ms=50)).values():
+                for message in messages:
+                    arrived.setdefault(json.loads(message.value)["event_id"], time.time())
+    finally:
+        await consumer.stop()
+
+
+async def measured(kafka: Kafka, stream: Sequence[bytes], rate: int) -> list[float]:
+    """Seconds from each revoking record to its command."""
+    sent: dict[str, float] = {}
+    arrived: dict[str, float] = {}
+    stop = asyncio.Event()
+    listening = asyncio.create_task(commands(kafka, arrived, stop))
+    await paced(kafka, stream, rate, sent)
+    await asyncio.sleep(3.0)
+    stop.set()
+    await listening
+    return [at - sent[event] for event, at in arrived.items() if event in sent]
+
+
+def latency(kafka: Kafka, folder: Path, rate: int, seconds: float) -> dict[str, Any]:
+    """Record produced → command in Kafka, at a steady rate."""
+    settings = settings_of(kafka, folder, initial_state=str(history(folder)))
+    admin.create_topics(kafka)
+    stream = live_stream(rate, seconds)
+    with Process("worker", settings, folder) as worker, Process("ingest", settings, folder) as ingest:
+        wait_ready(worker)
+        wait_ready(ingest)
+        warm = live_stream(1000, 2.0)[:500]
+        asyncio.run(fill(kafka, f"{kafka.prefix}.raw", ((None, line) for line in warm if b'"a-' not in line)))
+        timed_out = time.monotonic() + 60
+        while worker.total("outpace_events_total") < 400 and time.monotonic() < timed_out:
+            time.sleep(0.05)
+        found = sorted(asyncio.run(measured(kafka, stream, rate)))
+    if not found:
+        raise SystemExit(f"no command came: {worker.log.read_text()[-1500:]}")
+    edges = [5, 10, 20, 30, 50, 75, 100, 150, 250, 500, 1000]
+    counts, _ = np.histogram(np.array(found) * 1e3, [0.0, *edges, np.inf])
+    return {
+        "latency_p50_ms": round(1e3 * found[len(found) // 2], 1),
+        "latency_p99_ms": round(1e3 * found[min(len(found) - 1, int(len(found) * 0.99))], 1),
+        "latency_max_ms": round(1e3 * found[-1], 1),
+        "latency_commands": len(found),
+        "latency_events_per_second": rate,
+        "latency_histogram_ms": dict(zip([f"<{e}" for e in edges] + [f">={edges[-1]}"], counts.tolist(), strict=True)),
+    }
+
+
+def measure(events: int, raw_events: int, peer_events: int, rate: int, seconds: float) -> dict[str, Any]:
+    """Every figure, each under a topic prefix of its own."""
+    figures: dict[str, Any] = {}
+    with ExitStack() as stack:
+        broker = stack.enter_context(Broker.start())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+
+        def kafka(prefix: str) -> Kafka:
+            (folder / prefix).mkdir()
+            return Kafka(bootstrap=broker.bootstrap, prefix=prefix)
+
+        figures["frames_events_per_second"], figures["snapshots"] = frames_rate(
+            kafka("frames"), folder / "frames", lines(events)
+        )
+        raw = kafka("raw")
+        figures["raw_events_per_second"] = raw_rate(raw, folder / "raw", lines(raw_events))
+        for name in ("plain_faust", "quix", "aiokafka"):
+            figures[f"{name}_events_per_second"] = peer_rate(
+                name, raw, raw_events if name == "aiokafka" else peer_events
+            )
+        figures |= latency(kafka("latency"), folder / "latency", rate, seconds)
+    rounded = {k: round(v) if k.endswith("per_second") else v for k, v in figures.items()}
+    return rounded | {"events": events, "raw_events": raw_events, "cores": os.cpu_count()}
+
+
+def main() -> None:
+    """Reads the arguments, prints the figures."""
+    parser = argparse.ArgumentParser(description="The live path on a real broker: rates and latency, beside the peers.")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--events", type=int, default=3_000_000, help="in frames")
+    parser.add_argument("--raw-events", type=int, default=600_000, help="as raw messages")
+    parser.add_argument("--peer-events", type=int, default=100_000, help="for the slow peers")
+    parser.add_argument("--rate", type=int, default=20_000, help="raw records a second while latency is measured")
+    parser.add_argument("--seconds", type=float, default=40.0, help="how long latency is measured")
+    chosen = parser.parse_args()
+    figures = measure(chosen.events, chosen.raw_events, chosen.peer_events, chosen.rate, chosen.seconds)
+    if chosen.json:
+        sys.stdout.write(msgspec.json.encode(figures).decode() + "\n")
+        return
+    for name, value in figures.items():
+        sys.stdout.write(f"{name:34} {value}\n")
+
+
+if __name__ == "__main__":
+    main()

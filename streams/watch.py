@@ -1,0 +1,229 @@
+"""``outpace watch``: the live pipeline in one process, for a laptop or a small team. No broker.
+
+Files and folders are followed, every record goes through the same parsers, frames and engine as on Kafka, and decisions are appended to a file. Each snapshot holds
+the state, the place in every file, and how long the decisions file was. After kill -9 all three are taken from the last snapshot, so what came
+since is read again, decided alike and written once.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+
+from detector.errors import InputError, StateError
+from streams import checkpoint, logs, web
+from streams.config import PathSource, Settings, read_settings
+from streams.folder import Folder
+from streams.frames import pack_columns
+from streams.ingest.arrivals import Arrival, Cursor
+from streams.ingest.normalise import Normalised, Normaliser
+from streams.ingest.paths import Paths
+from streams.journal import Journal
+from streams.metrics import PROVIDERS, Metrics
+from streams.shard import Applied, Shard
+
+log = logs.logger("watch")
+ONLY = 0
+"""There is one partition."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """What a snapshot knows beside the engine: where each file was read to, and how long the journals were."""
+
+    cursors: dict[str, Cursor]
+    decisions_bytes: int
+    rejected_bytes: int
+
+
+class Watch:
+    """One source, one engine, one folder of state."""
+
+    def __init__(
+        self, settings: Settings, settings_path: str | None, metrics: Metrics, initial_state: bytes = b""
+    ) -> None:
+        folder = Path(settings.state_folder)
+        self.settings, self.metrics = settings, metrics
+        self.normaliser = Normaliser(settings, settings_path, time.time_ns)
+        self.shard = Shard(settings, ONLY)
+        self.store = Folder(folder / "snapshots")
+        self.decisions, self.rejected = Journal(folder / "decisions.jsonl"), Journal(folder / "rejected.jsonl")
+        self.cursors: dict[str, Cursor] = {}
+        self.thread = ThreadPoolExecutor(1, "engine")
+        self.on_decision: Callable[[Any], None] = lambda _decision: None
+        self.snapshot_at, self.events_since = time.monotonic(), 0
+        self._newest_s: dict[int, float] = {}
+        self._recover(initial_state)
+        self.writer = checkpoint.Writer(self.store, ONLY, f"{time.time_ns():020d}-watch", settings.worker.block_bytes)
+
+    def _recover(self, initial_state: bytes) -> None:
+        manifest = self.shard.recover(self.store)
+        if manifest is None:
+            if checkpoint.has_manifest(self.store, ONLY):
+                raise StateError(f"{self.store.path}: no snapshot here is whole; move the folder away to start afresh")
+            if initial_state:
+                self.shard.begin(initial_state)
+            place = Place({}, 0, 0)
+        else:
+            place = msgspec.msgpack.decode(manifest.note, type=Place)
+            log.info("going on from a snapshot", frames=manifest.offset + 1, files=len(place.cursors))
+        self.cursors = dict(place.cursors)
+        self.decisions.cut_to(place.decisions_bytes)
+        self.rejected.cut_to(place.rejected_bytes)
+
+    async def follow(self, source: Paths) -> None:
+        """Takes the source's arrivals until cancelled."""
+        async for arrival in source.arrivals(dict(self.cursors)):
+            await self.take(arrival, source.kind)
+            await source.settle(arrival)
+
+    async def take(self, arrival: Arrival, kind: str) -> None:
+        """Scores one arrival; a snapshot follows where one is due."""
+        normalised = self.normaliser.take(arrival, kind)
+        for refusal in normalised.refused:
+            self.metrics.rejected.labels("parse").inc()
+            self.rejected.write(msgspec.json.encode(refusal))
+        await self._score(normalised)
+        self._note(arrival.cursor)
+        worker = self.settings.worker
+        is_old = time.monotonic() - self.snapshot_at >= worker.snapshot_every_s
+        if self.events_since and (is_old or self.events_since >= worker.snapshot_every_events):
+            await self.checkpoint()
+
+    def _note(self, cursor: Cursor) -> None:
+        if cursor.at < 0:
+            self.cursors.pop(cursor.key, None)
+        elif cursor.key:
+            self.cursors[cursor.key] = cursor
+
+    async def _score(self, normalised: Normalised) -> None:
+        rows, columns, _ = normalised
+        size = self.settings.ingest.frame_events
+        loop = asyncio.get_running_loop()
+        for start in range(0, len(rows), size):
+            end = min(len(rows), start + size)
+            data = pack_columns(rows[start:end], columns.cut(start, end), 0, 0)
+            applied = await loop.run_in_executor(self.thread, self.shard.apply, self.shard.offset + 1, data)
+            self._tell(applied)
+
+    def _tell(self, applied: Applied) -> None:
+        self.events_since += len(applied.rows)
+        self.metrics.note_rows(applied.rows)
+        self.metrics.frames.labels("scored").inc()
+        for provider in set(applied.rows["provider"].tolist()):
+            self._newest_s[provider] = max(self._newest_s.get(provider, 0.0), float(applied.rows["time_s"].max()))
+        for decision, received_ns in applied.decided:
+            self.decisions.write(msgspec.json.encode(decision))
+            seconds = (time.time_ns() - received_ns) / 1e9 if received_ns else None
+            self.metrics.note_decision(decision, seconds)
+            logs.log_decision(decision, seconds)
+            self.on_decision(decision)
+
+    async def checkpoint(self) -> None:
+        """Makes everything so far durable."""
+        started, taken_ns = time.monotonic(), time.time_ns()
+        loop = asyncio.get_running_loop()
+        image = await loop.run_in_executor(self.thread, lambda: self.writer.image(self.shard.engine, self.shard.offset))
+        packed = await loop.run_in_executor(None, self.writer.packed, image)
+        self.decisions.sync()
+        self.rejected.sync()
+        place = Place(self.cursors, self.decisions.size, self.rejected.size)
+        before = self.writer.bytes_written
+        await self.writer.write(image, packed, taken_ns, msgspec.msgpack.encode(place))
+        self.snapshot_at, self.events_since = time.monotonic(), 0
+        self.metrics.snapshot.observe(time.monotonic() - started)
+        self.metrics.snapshot_bytes.inc(self.writer.bytes_written - before)
+
+    def observe(self) -> None:
+        """Refreshes what is only worth knowing now and then."""
+        for provider, newest_s in self._newest_s.items():
+            self.metrics.blind_window.labels(PROVIDERS[provider]).set(max(0.0, time.time() - newest_s))
+        for kind, live in self.shard.engine.state.live.items():
+            self.metrics.entities.labels(kind).set(live)
+
+    def close(self) -> None:
+        """Lets go of the files."""
+        self.decisions.close()
+        self.rejected.close()
+
+
+def watch(
+    paths: Annotated[list[str], Parameter(negative=())],
+    /,
+    *,
+    settings: str | None = None,
+    state: str | None = None,
+    load_state: str | None = None,
+    log_style: logs.Style = "console",
+) -> int:
+    """Follow files and folders, decide as they grow, keep state in a folder, serve metrics. No broker needed.
+
+    Parameters
+    ----------
+    paths
+        Files and folders of audit logs; what is there is read first, then what is added.
+    settings
+        TOML file with the policy, the metrics endpoint and the state folder.
+    state
+        Folder of state, cursors and decisions; overrides the settings' state_folder.
+    load_state
+        On a first start, begin from what "outpace replay --save-state" wrote.
+    log_style
+        Log lines as JSON, or coloured for people.
+    """
+    chosen = read_settings(settings)
+    if state:
+        chosen = msgspec.structs.replace(chosen, state_folder=state)
+    for path in paths:
+        if not Path(path).exists():
+            raise InputError(f"{path}: no such file or folder")
+    logs.configure(log_style, logs.key_in(Path(chosen.state_folder)))
+    asyncio.run(run(chosen, settings, PathSource(tuple(paths), poll_s=0.25), _state(load_state)))
+    return 0
+
+
+def _state(path: str | None) -> bytes:
+    if not path:
+        return b""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+
+
+async def run(settings: Settings, settings_path: str | None, paths: PathSource, initial_state: bytes) -> None:
+    """Watches until SIGTERM or SIGINT, then takes a last snapshot."""
+    metrics = Metrics()
+    watched = Watch(settings, settings_path, metrics, initial_state)
+    source, stop = Paths(paths), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    endpoint = await web.serve(metrics, settings.web, lambda: True)
+    log.info("watching", paths=list(paths.paths), state=settings.state_folder, metrics_port=endpoint.port)
+    following = asyncio.create_task(watched.follow(source))
+    beside = [asyncio.create_task(c) for c in (stop.wait(), _observe(watched), web.watch_loop(metrics))]
+    try:
+        await asyncio.wait({following, beside[0]}, return_when=asyncio.FIRST_COMPLETED)
+        if following.done():
+            following.result()
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        await watched.checkpoint()
+    finally:
+        for task in (following, *beside):
+            task.cancel()
+        await source.close()
+        await endpoint.close()
+        watched.close()
+    log.info("watch stopped")
+
+
+async def _observe(watched: Watch) -> None:
+    while True:
+        await asyncio.sleep(1.0)
+        watched.observe()

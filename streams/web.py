@@ -1,0 +1,100 @@
+"""A process's small web server: its metrics, whether it lives, and whether it is ready; and how late its event loop wakes.
+
+``/metrics`` answers in the Prometheus text format, or in OpenMetrics where that is asked for. ``/health/live`` answers 200 for as long as
+the event loop turns: a process that does not answer is to be restarted. ``/health/ready`` answers 200, or 503 with one line saying why not.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from prometheus_client.exposition import choose_encoder
+
+from detector.errors import ConfigError
+from streams import config
+from streams.metrics import Metrics
+
+Ready = Callable[[], bool | str]
+"""Asked at every ``/health/ready``: True, False, or a line saying why not."""
+
+_Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+LOOK_EVERY_S = 0.02
+CLOSE_WITHIN_S = 2.0
+"""How long a request under way may still take once the server closes."""
+
+
+class Running:
+    """A server that answers until it is closed. ``port``: where, also where port 0 was asked for."""
+
+    def __init__(self, runner: web.AppRunner) -> None:
+        self._runner = runner
+        self.port = int(runner.addresses[0][1])
+
+    async def close(self) -> None:
+        """Stops listening and lets requests under way end; closing twice is harmless."""
+        await self._runner.cleanup()
+
+
+async def serve(metrics: Metrics, settings: config.Web, ready: Ready) -> Running:
+    """A running server. Raises ``ConfigError`` with the address where it cannot listen."""
+    application = web.Application()
+    application.add_routes(
+        [
+            web.get("/metrics", _exposition(metrics)),
+            web.get("/health/live", _live),
+            web.get("/health/ready", _readiness(ready)),
+        ]
+    )
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=CLOSE_WITHIN_S)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.host, settings.port).start()
+    except (OSError, UnicodeError) as error:
+        await runner.cleanup()
+        raise ConfigError(f"web {settings.host}:{settings.port}: cannot listen, {_fault(error)}") from error
+    return Running(runner)
+
+
+def _fault(error: OSError | UnicodeError) -> str:
+    """What the system says, without the address asyncio repeats."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text.rpartition(": ")[2]
+
+
+def _exposition(metrics: Metrics) -> _Handler:
+    async def answer(request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        response = web.Response(body=encode(metrics.registry), headers={"Content-Type": content_type})
+        if "gzip" in request.headers.get("Accept-Encoding", ""):  # all Prometheus unpacks; aiohttp would rather deflate
+            response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    return answer
+
+
+async def _live(_request: web.Request) -> web.Response:
+    return web.Response(text="live\n")
+
+
+def _readiness(ready: Ready) -> _Handler:
+    async def answer(_request: web.Request) -> web.Response:
+        said = ready()
+        if said is True:
+            return web.Response(text="ready\n")
+        why = " ".join(said.split()) if isinstance(said, str) else ""
+        return web.Response(status=503, text=f"not ready: {why}\n" if why else "not ready\n")
+
+    return answer
+
+
+async def watch_loop(metrics: Metrics, every_s: float = LOOK_EVERY_S) -> None:
+    """Measures how late the event loop wakes, until cancelled; run it as a task.
+
+    What holds the loop for longer than ``every_s`` is seen once, with its length less at most ``every_s``.
+    """
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + every_s
+        await asyncio.sleep(every_s)
+        metrics.loop_blocked.observe(max(0.0, loop.time() - due))

@@ -1,0 +1,132 @@
+"""The live path in one process: it follows growing files, and after kill -9 goes on as if nothing had happened."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from conftest import jsonl, routine, stolen_key
+
+from detector.config import Policy
+from detector.sources.timestamps import FOREVER_NS
+from streams.replay import Replay
+
+ROOT = Path(__file__).parents[2]
+RECORDS = [*routine(3000), *stolen_key(3000 * 60.0)]
+DEADLINE_S = 60.0
+
+
+def expected(tmp_path: Path) -> list[dict[str, Any]]:
+    path = tmp_path / "whole.jsonl"
+    path.write_bytes(jsonl(RECORDS))
+    found: list[dict[str, Any]] = msgspec.json.decode(
+        msgspec.json.encode(list(Replay(Policy(), not_after_ns=FOREVER_NS).run([str(path)])))
+    )
+    return found
+
+
+def started(logs: Path, state: Path, log: Path) -> "subprocess.Popen[bytes]":
+    settings = state.parent / "settings.toml"
+    settings.write_text("[web]\nport = 0\n[worker]\nsnapshot_every_s = 0.3\n")
+    command = [
+        sys.executable,
+        "-m",
+        "streams.cli",
+        "watch",
+        str(logs),
+        "--state",
+        str(state),
+        "--settings",
+        str(settings),
+    ]
+    with log.open("ab") as out:
+        return subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
+
+
+def decided(state: Path) -> list[dict[str, Any]]:
+    path = state / "decisions.jsonl"
+    return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+
+
+def until(wanted: Callable[[], Any], what: str) -> Any:
+    end = time.monotonic() + DEADLINE_S
+    while time.monotonic() < end:
+        if found := wanted():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"not within {DEADLINE_S:g} s: {what}")
+
+
+def until_watching(log: Path, starts: int) -> None:
+    until(lambda: log.read_text().count("watching  ") >= starts, f"start {starts}")
+
+
+def test_a_growing_file_is_decided_as_replay_would(tmp_path: Path) -> None:
+    wanted = expected(tmp_path)
+    logs, state = tmp_path / "logs", tmp_path / "state"
+    logs.mkdir()
+    (logs / "a.jsonl").write_bytes(jsonl(RECORDS[:1000]))
+    process = started(logs, state, tmp_path / "log")
+    try:
+        until(lambda: decided(state), "the first decision")
+        with (logs / "a.jsonl").open("ab") as out:
+            out.write(jsonl(RECORDS[1000:]))
+        until(lambda: len(decided(state)) >= len(wanted), f"{len(wanted)} decisions")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0, (tmp_path / "log").read_text()
+    finally:
+        process.kill()
+    assert decided(state) == wanted
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_kill_9_loses_and_doubles_nothing(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    wanted = expected(tmp_path)
+    logs, state = tmp_path / "logs", tmp_path / "state"
+    logs.mkdir()
+    lines = jsonl(RECORDS).splitlines(keepends=True)
+    process = started(logs, state, tmp_path / "log")
+    try:
+        at, starts = 0, 0
+        with (logs / "a.jsonl").open("ab", buffering=0) as out:
+            while at < len(lines):
+                starts += 1
+                until_watching(tmp_path / "log", starts)
+                step = rng.randrange(300, 1200)
+                out.write(b"".join(lines[at : at + step]))
+                at += step
+                time.sleep(rng.random())  # anywhere between reading, scoring and writing the snapshot
+                process.kill()
+                process.wait()
+                process = started(logs, state, tmp_path / "log")
+        until_watching(tmp_path / "log", starts + 1)
+        until(lambda: len(decided(state)) >= len(wanted), f"{len(wanted)} decisions")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0, (tmp_path / "log").read_text()
+    finally:
+        process.kill()
+    assert decided(state) == wanted
+
+
+def test_a_state_folder_without_a_whole_snapshot_is_refused_in_one_line(tmp_path: Path) -> None:
+    logs, state = tmp_path / "logs", tmp_path / "state"
+    logs.mkdir()
+    (logs / "a.jsonl").write_bytes(jsonl(RECORDS[:500]))
+    process = started(logs, state, tmp_path / "log")
+    until(lambda: list((state / "snapshots").glob("*manifest")), "a snapshot")
+    process.kill()
+    process.wait()
+    next(p for p in (state / "snapshots").iterdir() if "facts" in p.name).write_bytes(b"rubbish")
+    (tmp_path / "log").write_bytes(b"")
+    assert started(logs, state, tmp_path / "log").wait(30) == 2
+    said = (tmp_path / "log").read_text()
+    assert "no snapshot here is whole" in said
+    assert said.count("\n") == 1
