@@ -121,20 +121,14 @@ def parts(raw: list[Raw]) -> dict[str, float]:
 
 def kafka_rate(raw: list[Raw], rounds: int) -> dict[str, Any]:
     """From a raw topic to confirmed frames, on a broker of our own."""
-    from kafka.admin import KafkaAdminClient
-
     from benchmarks.broker import Broker
     from streams.admin import create_topics
-    from streams.connection import kafka_python_settings
 
     found: list[Rate] = []
     with Broker.start() as broker:
         for number in range(rounds):
             kafka = broker.kafka(f"bench{number}")
             create_topics(kafka)
-            admin = KafkaAdminClient(**kafka_python_settings(kafka))
-            admin.create_topics({f"{kafka.prefix}.raw": {"num_partitions": PARTITIONS}}, wait_for_metadata=True)
-            admin.close()
             asyncio.run(_fill(kafka, raw))
             with tempfile.TemporaryDirectory() as folder:
                 found.append(asyncio.run(_drained_rate(kafka, Path(folder), len(raw))))

@@ -116,7 +116,7 @@ def test_every_codec_can_be_read_and_written(kafka_settings: Kafka, tmp_path: Pa
     import msgspec
 
     kafka = msgspec.structs.replace(kafka_settings, compression=codec or "none")
-    raw = f"{kafka.prefix}.raw"
+    raw = f"{kafka.prefix}.in"
 
     async def test() -> None:
         await produce(kafka, raw, lines(0, 500), codec)
@@ -133,7 +133,7 @@ def test_every_codec_can_be_read_and_written(kafka_settings: Kafka, tmp_path: Pa
 
 
 def test_poison_is_refused_by_partition_and_offset(kafka_settings: Kafka, tmp_path: Path) -> None:
-    raw, kafka = f"{kafka_settings.prefix}.raw", kafka_settings
+    raw, kafka = f"{kafka_settings.prefix}.in", kafka_settings
     token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln"
     good = lines(0, 6)
     pretty = json.dumps(json.loads(good[4]), indent=1).encode()
@@ -228,7 +228,6 @@ def test_a_broker_restarted_in_the_middle_loses_nothing(tmp_path: Path) -> None:
 
     with own:
         create_topics(own.kafka())
-        make_raw_topic(own.kafka(), "outpace.raw")
         asyncio.run(test())
 
 
@@ -277,7 +276,7 @@ paths = ["{folder}/in"]
 poll_s = 0.02
 [[ingest.sources]]
 kind = "topic"
-topic = "{prefix}.raw"
+topic = "{prefix}.in"
 group = "{prefix}-group"
 """
 
@@ -291,7 +290,7 @@ def start(folder: Path) -> "subprocess.Popen[bytes]":
 
 def test_killed_at_random_moments_nothing_is_lost(kafka_settings: Kafka, tmp_path: Path) -> None:
     kafka, chance = kafka_settings, random.Random(7)
-    raw = f"{kafka.prefix}.raw"
+    raw = f"{kafka.prefix}.in"
     create_topics(kafka)
     make_raw_topic(kafka, raw)
     (tmp_path / "in").mkdir()
@@ -331,7 +330,7 @@ def test_killed_at_random_moments_nothing_is_lost(kafka_settings: Kafka, tmp_pat
 def test_stopped_in_good_order_it_goes_on_without_a_repetition(kafka_settings: Kafka, tmp_path: Path) -> None:
     kafka = kafka_settings
     create_topics(kafka)
-    make_raw_topic(kafka, f"{kafka.prefix}.raw")
+    make_raw_topic(kafka, f"{kafka.prefix}.in")
     (tmp_path / "in").mkdir()
     (tmp_path / "outpace.toml").write_text(
         SETTINGS.format(folder=tmp_path, bootstrap=kafka.bootstrap, prefix=kafka.prefix)
@@ -340,7 +339,7 @@ def test_stopped_in_good_order_it_goes_on_without_a_repetition(kafka_settings: K
     async def test() -> None:
         for number in range(2):
             (tmp_path / "in" / f"{number}.jsonl").write_bytes(b"\n".join(lines(number * 1000, 500)) + b"\n")
-            await produce(kafka, f"{kafka.prefix}.raw", lines(number * 1000 + 500, 500))
+            await produce(kafka, f"{kafka.prefix}.in", lines(number * 1000 + 500, 500))
             process = start(tmp_path)
             try:
                 await read(kafka, lambda o, number=number: len(o.ids) >= (number + 1) * 1000)  # type: ignore[misc]
