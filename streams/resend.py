@@ -24,6 +24,7 @@ from streams.connection import kafka_python_settings
 from streams.inputs import opened
 from streams.merge import Merge, Parse
 from streams.parsers import believable_until_ns, parsers_of
+from streams.topics import Topics
 
 SPEED_WORDS = "wanted a factor such as 60x, or max"
 LONGEST_WAIT_S = 0.25
@@ -80,7 +81,7 @@ def speed_of(text: str) -> float:
 def raw_topic(settings: Settings) -> str:
     """Where ingest reads raw records: its first topic source, or the default's name under our prefix."""
     named = (s.topic for s in settings.ingest.sources if isinstance(s, TopicSource))
-    return next(named, f"{settings.kafka.prefix}.raw")
+    return next(named, Topics.under(settings.kafka.prefix).raw)
 
 
 def with_raw(parse: Parse) -> Parse:

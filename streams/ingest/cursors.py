@@ -4,6 +4,7 @@ Writing waits for company: at most one write at a time, and never more than a tw
 """
 
 import asyncio
+import fcntl
 import os
 import threading
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from detector.errors import StateError
+from detector.errors import ConfigError, StateError
 from streams.ingest.arrivals import Cursor
 
 VERSION = 1
@@ -31,9 +32,26 @@ class CursorFile:
         self.path = path
         self.cursors: dict[str, Cursor] = {}
         self._changed = asyncio.Event()
+        self._claim: int | None = None
         self._turns = 0
         self._written = 0
         self._lock = threading.Lock()
+
+    def claim(self) -> None:
+        """Keeps other processes away until ``close`` or our end. Raises ``ConfigError`` where one is at work: two would undo each other's cursors."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._claim = os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.close()
+            raise ConfigError(f"state_folder {self.path.parent}: another ingest is at work there") from error
+
+    def close(self) -> None:
+        """Lets other processes in."""
+        if self._claim is not None:
+            os.close(self._claim)
+            self._claim = None
 
     def load(self) -> dict[str, Cursor]:
         """What was stored, nothing on a first start. Raises ``StateError`` for a file that is none of ours."""

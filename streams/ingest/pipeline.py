@@ -70,13 +70,12 @@ class Pipeline:
     ) -> None:
         kafka, ingest = settings.kafka, settings.ingest
         topics = Topics.under(kafka.prefix)
-        self.metrics, self.linger_s, self._now_ns = metrics, ingest.linger_ms / 1000, now_ns
+        self.metrics, self.linger_s = metrics, ingest.linger_ms / 1000
         self.rejected_topic = topics.rejected
         self.normaliser = Normaliser(settings, settings_path, now_ns)
         self.sender = Sender(kafka, topics.events, ingest.most_in_flight, metrics, lambda m: self.packer.split(m))
         limits = Limits(kafka.partitions, ingest.frame_events, kafka.max_message_bytes - FRAME_OVERHEAD_BYTES)
         self.packer = Packer(topics.events, limits, self.sender.put, self._refuse_too_large, now_ns)
-        self._newest_ns: dict[int, int] = {}
         self._stir = asyncio.Event()
         self._refused_untold = 0
 
@@ -90,8 +89,8 @@ class Pipeline:
             self._refuse(refusal, ticket, "parse")
         if len(rows):
             for provider in set(rows["provider"].tolist()):
-                newest_ns = int(columns.time_ns[rows["provider"] == provider].max())
-                self._newest_ns[provider] = max(newest_ns, self._newest_ns.get(provider, 0))
+                newest_s = float(rows["time_s"][rows["provider"] == provider].max())
+                self.metrics.note_newest_event(PROVIDERS[provider], newest_s)
             self.packer.add(rows, columns, ticket)
             self._stir.set()
         ticket.pack()
@@ -121,13 +120,12 @@ class Pipeline:
             self.packer.flush()
 
     async def tick(self) -> None:
-        """Every second: the clock to idle partitions, the blind window to the metrics, a word about refusals; until cancelled."""
+        """Every second: the clock to idle partitions, and a word about refusals; until cancelled."""
         told_at = 0.0
         while True:
             await asyncio.sleep(CLOCK_EVERY_S)
             if self.sender.in_flight < self.sender.most_in_flight:
                 self.packer.tick()
-            self._note_blind_window()
             if self._refused_untold and time.monotonic() - told_at > LOGGED_EVERY_S:
                 log.warning("records refused", count=self._refused_untold, topic=self.rejected_topic)
                 self._refused_untold, told_at = 0, time.monotonic()
@@ -136,11 +134,6 @@ class Pipeline:
         """Returns when everything taken in is durable."""
         self.packer.flush()
         await self.sender.drained()
-
-    def _note_blind_window(self) -> None:
-        now_ns = self._now_ns()
-        for provider, newest_ns in self._newest_ns.items():
-            self.metrics.blind_window.labels(PROVIDERS[provider]).set(max(0.0, (now_ns - newest_ns) / 1e9))
 
     def _refuse(self, refusal: Refused, ticket: Ticket, stage: str) -> None:
         ticket.left += 1

@@ -1,11 +1,11 @@
 """The ``ingest`` process: every source into frames on the broker, until it is told to stop. Nothing it was given is lost."""
 
 import asyncio
-import importlib
+import logging
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from detector.errors import ConfigError
 from streams import logs
@@ -15,7 +15,6 @@ from streams.config import (
     PathSource,
     Settings,
     TopicSource,
-    Web,
     read_settings,
 )
 from streams.config import Source as SourceSettings
@@ -23,19 +22,10 @@ from streams.ingest.arrivals import Source
 from streams.ingest.cursors import CursorFile
 from streams.ingest.pipeline import Lane, Pipeline
 from streams.metrics import Metrics
+from streams.web import serve
 
 log = logs.logger("ingest")
 DRAIN_S = 20.0
-
-
-class Running(Protocol):
-    """A web server under way."""
-
-    port: int
-
-    async def close(self) -> None:
-        """Stops answering."""
-        ...
 
 
 def ingest(*, settings: str | None = None, log_style: logs.Style = "json") -> int:
@@ -52,19 +42,28 @@ def ingest(*, settings: str | None = None, log_style: logs.Style = "json") -> in
     if not chosen.ingest.sources:
         raise ConfigError(f"settings {settings or '(none)'}: no [[ingest.sources]], nothing to read")
     logs.configure(log_style, logs.key_in(Path(chosen.state_folder)))
+    # It says at every attempt what we say once.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     return asyncio.run(run(chosen, settings))
 
 
 async def run(settings: Settings, settings_path: str | None, stop: asyncio.Event | None = None) -> int:
     """Runs until SIGTERM, SIGINT or ``stop``; then everything read is flushed and settled. Exit code 0."""
-    stop = stop or asyncio.Event()
+    cursors = CursorFile(Path(settings.state_folder) / "cursors.json")
+    cursors.claim()
+    try:
+        cursors.load()
+        return await _run(settings, settings_path, cursors, stop or asyncio.Event())
+    finally:
+        cursors.close()
+
+
+async def _run(settings: Settings, settings_path: str | None, cursors: CursorFile, stop: asyncio.Event) -> int:
     _stop_on_signals(stop)
     metrics = Metrics()
-    cursors = CursorFile(Path(settings.state_folder) / "cursors.json")
-    cursors.load()
     pipeline = Pipeline(settings, settings_path, metrics)
     lanes = [Lane(source_of(s, settings), cursors) for s in settings.ingest.sources]
-    web = await serve_metrics(metrics, settings.web, lambda: pipeline.sender.is_up)
+    web = await serve(metrics, settings.web, lambda: pipeline.sender.is_up or "the broker does not answer")
     log.info("ingest started", sources=[lane.source.kind for lane in lanes], kafka=settings.kafka.bootstrap)
     feeding = [pipeline.feed(lane) for lane in lanes]
     working = [
@@ -80,8 +79,7 @@ async def run(settings: Settings, settings_path: str | None, stop: asyncio.Event
     finally:
         for lane in lanes:
             await lane.source.close()
-        if web:
-            await web.close()
+        await web.close()
     log.info("ingest stopped")
     return 0
 
@@ -144,17 +142,6 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
             loop.add_signal_handler(number, stop.set)
         except (ValueError, RuntimeError):  # not the main thread: whoever runs us there stops us by the event
             return
-
-
-async def serve_metrics(metrics: Metrics, web: Web, ready: Callable[[], bool]) -> Running | None:
-    """The metrics endpoint."""
-    try:
-        streams_web = importlib.import_module("streams.web")
-    except ModuleNotFoundError as error:
-        log.warning("no metrics endpoint", error=str(error))
-        return None
-    served: Running = await streams_web.serve(metrics, web, ready)
-    return served
 
 
 def source_of(chosen: SourceSettings, settings: Settings) -> Source:

@@ -10,7 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    UnknownTopicOrPartitionError,
+)
 
 from detector.errors import ConfigError
 from streams.config import Kafka
@@ -102,7 +108,7 @@ class Sender:
             except (KafkaError, OSError, TimeoutError) as error:
                 if not is_told:
                     log.warning(
-                        "broker does not answer, trying on", bootstrap=self.kafka.bootstrap, error=str(error)[:300]
+                        "broker cannot be used, trying on", bootstrap=self.kafka.bootstrap, error=str(error)[:300]
                     )
                     is_told = True
                 await _stopped(producer)
@@ -113,12 +119,14 @@ class Sender:
                 await _stopped(producer)
                 raise
             self._note_up(True)
-            log.info("broker connected", bootstrap=self.kafka.bootstrap)
             return producer
 
     async def _check_partitions(self, producer: AIOKafkaProducer) -> None:
         """Rows are spread over the partitions settings say; a topic with another number would mix shards up."""
-        found = len(await producer.partitions_for(self.topic))
+        try:
+            found = len(await producer.partitions_for(self.topic))
+        except UnknownTopicOrPartitionError as error:
+            raise KafkaError(f"topic {self.topic} does not exist: run `outpace topics`") from error
         if found != self.kafka.partitions:
             raise ConfigError(
                 f"topic {self.topic} has {found} partitions, kafka.partitions says {self.kafka.partitions}"
@@ -207,6 +215,8 @@ class Sender:
     def _note_up(self, is_up: bool) -> None:
         if self.is_up and not is_up:
             log.warning("broker lost, keeping what is unconfirmed", in_flight=self.in_flight)
+        if is_up and not self.is_up:
+            log.info("broker connected", bootstrap=self.kafka.bootstrap)
         self.is_up = is_up
         self.metrics.broker_up.set(is_up)
 

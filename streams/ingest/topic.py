@@ -35,8 +35,11 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 10.0
 class Message(Protocol):
     """What we use of a consumer's record."""
 
-    offset: int
-    value: bytes | None
+    @property
+    def offset(self) -> int: ...
+
+    @property
+    def value(self) -> bytes | None: ...
 
 
 class RawTopic:

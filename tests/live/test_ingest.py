@@ -116,7 +116,7 @@ def test_every_codec_can_be_read_and_written(kafka_settings: Kafka, tmp_path: Pa
     import msgspec
 
     kafka = msgspec.structs.replace(kafka_settings, compression=codec or "none")
-    raw = f"{kafka.prefix}.raw"
+    raw = f"{kafka.prefix}.in"
 
     async def test() -> None:
         await produce(kafka, raw, lines(0, 500), codec)
@@ -133,7 +133,7 @@ def test_every_codec_can_be_read_and_written(kafka_settings: Kafka, tmp_path: Pa
 
 
 def test_poison_is_refused_by_partition_and_offset(kafka_settings: Kafka, tmp_path: Path) -> None:
-    raw, kafka = f"{kafka_settings.prefix}.raw", kafka_settings
+    raw, kafka = f"{kafka_settings.prefix}.in", kafka_settings
     token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln"
     good = lines(0, 6)
     pretty = json.dumps(json.loads(good[4]), indent=1).encode()
@@ -210,8 +210,10 @@ def test_a_broker_restarted_in_the_middle_loses_nothing(tmp_path: Path) -> None:
 
     async def test() -> None:
         kafka = own.kafka()
+        raw = TopicSource("outpace.raw", "ingest")
+        await produce(kafka, raw.topic, lines(3000, 500))
         source = PathSource((str(log.parent),), poll_s=0.02)
-        async with ingesting(settings_for(kafka, tmp_path, source)):
+        async with ingesting(settings_for(kafka, tmp_path, source, raw)):
             for start in range(0, 3000, 100):
                 with log.open("ab") as out:
                     out.write(b"\n".join(lines(start, 100)) + b"\n")
@@ -220,8 +222,9 @@ def test_a_broker_restarted_in_the_middle_loses_nothing(tmp_path: Path) -> None:
                 if start == 2000:
                     await asyncio.to_thread(own.restart)
                 await asyncio.sleep(0)
-            outcome = await read(kafka, lambda o: len(o.ids) == 3000)
-            assert set(outcome.ids) == ids(0, 3000)
+            await produce(kafka, raw.topic, lines(3500, 500))
+            outcome = await read(kafka, lambda o: len(o.ids) == 4000)
+            assert set(outcome.ids) == ids(0, 4000)
 
     with own:
         create_topics(own.kafka())
@@ -273,7 +276,7 @@ paths = ["{folder}/in"]
 poll_s = 0.02
 [[ingest.sources]]
 kind = "topic"
-topic = "{prefix}.raw"
+topic = "{prefix}.in"
 group = "{prefix}-group"
 """
 
@@ -287,7 +290,7 @@ def start(folder: Path) -> "subprocess.Popen[bytes]":
 
 def test_killed_at_random_moments_nothing_is_lost(kafka_settings: Kafka, tmp_path: Path) -> None:
     kafka, chance = kafka_settings, random.Random(7)
-    raw = f"{kafka.prefix}.raw"
+    raw = f"{kafka.prefix}.in"
     create_topics(kafka)
     make_raw_topic(kafka, raw)
     (tmp_path / "in").mkdir()
@@ -327,7 +330,7 @@ def test_killed_at_random_moments_nothing_is_lost(kafka_settings: Kafka, tmp_pat
 def test_stopped_in_good_order_it_goes_on_without_a_repetition(kafka_settings: Kafka, tmp_path: Path) -> None:
     kafka = kafka_settings
     create_topics(kafka)
-    make_raw_topic(kafka, f"{kafka.prefix}.raw")
+    make_raw_topic(kafka, f"{kafka.prefix}.in")
     (tmp_path / "in").mkdir()
     (tmp_path / "outpace.toml").write_text(
         SETTINGS.format(folder=tmp_path, bootstrap=kafka.bootstrap, prefix=kafka.prefix)
@@ -336,7 +339,7 @@ def test_stopped_in_good_order_it_goes_on_without_a_repetition(kafka_settings: K
     async def test() -> None:
         for number in range(2):
             (tmp_path / "in" / f"{number}.jsonl").write_bytes(b"\n".join(lines(number * 1000, 500)) + b"\n")
-            await produce(kafka, f"{kafka.prefix}.raw", lines(number * 1000 + 500, 500))
+            await produce(kafka, f"{kafka.prefix}.in", lines(number * 1000 + 500, 500))
             process = start(tmp_path)
             try:
                 await read(kafka, lambda o, number=number: len(o.ids) >= (number + 1) * 1000)  # type: ignore[misc]
