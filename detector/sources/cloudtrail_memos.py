@@ -20,6 +20,8 @@ from detector.sources.memo import Memo
 from models.hashing import text_key
 
 ACTOR_COLUMNS = ("credential", "principal", "agent", "group", "path", "marks")
+FAILED_LOGIN = int(Outcome.FAILED_AUTHENTICATION)
+_UNATTRIBUTED = int(Mark.UNATTRIBUTED)
 
 
 class CloudTrailMemos:
@@ -45,7 +47,7 @@ class CloudTrailMemos:
 
     def make_room(self) -> bool:
         """Called before a batch: starts afresh what is full; says whether anything was."""
-        return any([memo.make_room() for memo in (self.actors, self.operations, self.sources)])
+        return sum(memo.make_room() for memo in (self.actors, self.operations, self.sources)) > 0
 
     def operation(self, r: Record) -> int:
         """Number of what was called."""
@@ -99,7 +101,8 @@ class CloudTrailMemos:
 
     def is_of_its_file(self, number: int) -> bool:
         """Whether this is nobody known: such an actor stands for the file the record came in."""
-        return bool(self.actors.rows[number]["marks"] & Mark.UNATTRIBUTED)
+        actor: Actor = self.actors.objects[number]
+        return actor.marks & _UNATTRIBUTED != 0
 
     def actor(self, record: Record, origin: str = "") -> Actor:
         """Who made this call."""
@@ -149,6 +152,3 @@ def _row(actor: Actor, by_address: bool) -> tuple[Any, ...]:
 def is_failed_login(operation: str, response: "msgspec.Raw | bytes") -> bool:
     """Whether this answers a console sign-in with a failure, which CloudTrail does not call an error."""
     return operation == "signin:ConsoleLogin" and b'"Failure"' in bytes(response)
-
-
-FAILED_LOGIN = int(Outcome.FAILED_AUTHENTICATION)

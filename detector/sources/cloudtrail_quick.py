@@ -6,7 +6,7 @@ Blind to: wrapped records; a block with one malformed record in it goes the slow
 """
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -52,7 +52,7 @@ class _Pass(NamedTuple):
 class QuickWay:
     """Rows of plain blocks. Bounded by its exemplars and the memos it shares."""
 
-    def __init__(self, memos: CloudTrailMemos, times: TimeColumn, hash_mask: np.uint64 = ALL_BITS) -> None:
+    def __init__(self, memos: CloudTrailMemos, times: TimeColumn, hash_mask: Any = ALL_BITS) -> None:
         self.memos, self.times, self.hash_mask = memos, times, hash_mask
         self.exemplars = Exemplars()
         self.decoder = msgspec.json.Decoder(Record)

@@ -55,7 +55,7 @@ def _is_typed(buffer: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> bool
                 return False
             continue
         first = byte(buffer, starts[field])
-        is_flag = field == scan.CONSOLE and (first == _TRUE or first == _FALSE)
+        is_flag = field == scan.CONSOLE and (first in (_TRUE, _FALSE))
         if first != _QUOTE and not is_flag:
             return False
     return True
@@ -63,10 +63,10 @@ def _is_typed(buffer: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> bool
 
 @compiled
 def _has_escape(buffer: np.ndarray, start: int, stop: int) -> bool:
-    for i in range(start, stop):
-        if byte(buffer, i) == _BACKSLASH:
-            return True
-    return False
+    at = start
+    while at < stop and byte(buffer, at) != _BACKSLASH:
+        at += 1
+    return at < stop
 
 
 @compiled
@@ -140,8 +140,10 @@ def _settle(
 
 @compiled
 def _has_no_room(here: Row) -> bool:
-    slots = here.slots
-    return slots[OPERATION] == -1 or slots[WHO] == -1 or slots[ADDRESS] == -1 or slots[ERROR_CODE] == -1
+    is_missing = False
+    for kind in range(4):
+        is_missing |= here.slots[kind] == -1
+    return is_missing
 
 
 @compiled

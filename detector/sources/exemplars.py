@@ -10,7 +10,7 @@ Bounded: at most half of ``PLACES`` slots and ``MOST_BYTES`` of exemplars; when 
 import numpy as np
 
 from detector.sources.wide import byte, word
-from models.compiled import compiled
+from models.compiled import Row, compiled
 
 PLACES = 1 << 17
 PROBES = 32
@@ -70,9 +70,7 @@ def _is_equal(buffer: np.ndarray, start: int, length: int, arena: np.ndarray, at
 
 
 @compiled
-def _is_exemplar(
-    buffer: np.ndarray, starts: np.ndarray, stops: np.ndarray, slot: np.ndarray, arena: np.ndarray
-) -> bool:
+def _is_exemplar(buffer: np.ndarray, starts: np.ndarray, stops: np.ndarray, slot: Row, arena: np.ndarray) -> bool:
     at = slot.at
     for part in range(3):
         length = stops[part] - starts[part]
@@ -84,7 +82,7 @@ def _is_exemplar(
 
 @compiled
 def _keep(
-    buffer: np.ndarray, starts: np.ndarray, stops: np.ndarray, slot: np.ndarray, arena: np.ndarray, used: np.ndarray
+    buffer: np.ndarray, starts: np.ndarray, stops: np.ndarray, slot: Row, arena: np.ndarray, used: np.ndarray
 ) -> bool:
     """Makes a free slot this string's own; False where there is no room."""
     size = (stops[0] - starts[0]) + (stops[1] - starts[1]) + (stops[2] - starts[2])

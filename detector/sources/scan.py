@@ -8,9 +8,9 @@ Blind to: everything but the fields named in ``FIELDS``.
 """
 
 import numpy as np
-from models.compiled import compiled
 
 from detector.sources.wide import WIDE, byte, plain_run, word
+from models.compiled import compiled
 
 FIELDS = (
     "eventTime",
@@ -84,7 +84,7 @@ def _field_of(buffer: np.ndarray, start: int, stop: int) -> int:
     if length < 7:
         return -1
     first = word(buffer, start)
-    number = _TABLE[np.int64((first * _MULTIPLIER) >> _HOME)]
+    number: int = _TABLE[np.int64((first * _MULTIPLIER) >> _HOME)]
     if number < 0 or _LENGTHS[number] != length or _NAMES[number, 0] != first:
         return -1
     at, place = start + 8, 1
@@ -123,7 +123,7 @@ def _past_escape(buffer: np.ndarray, at: int, end: int) -> tuple[int, int]:
     if at + 1 >= end:
         return -1, 0
     c = byte(buffer, at + 1)
-    if c == _QUOTE or c == _BACKSLASH or c == 47 or c == 98 or c == 102 or c == 110 or c == 114 or c == 116:
+    if c in (_QUOTE, _BACKSLASH) or c == 47 or c == 98 or c == 102 or c == 110 or c == 114 or c == 116:
         return at + 2, ESCAPED
     if c != 117 or at + 6 > end:
         return -1, 0
@@ -235,7 +235,7 @@ def walk(buffer: np.ndarray, at: int, end: int, starts: np.ndarray, stops: np.nd
     at += 1
     while at < end:
         c = byte(buffer, at)
-        is_first = state == _FIRST_KEY or state == _FIRST_VALUE
+        is_first = state in (_FIRST_KEY, _FIRST_VALUE)
         if (state == _AFTER or is_first) and c == (_CLOSE if kinds & _ONE else _CLOSE_LIST):
             depth, kinds, state = depth - 1, kinds >> _ONE, _AFTER
             at += 1
@@ -254,7 +254,7 @@ def walk(buffer: np.ndarray, at: int, end: int, starts: np.ndarray, stops: np.nd
             flags |= odd
             if at < 0:
                 return -1, flags
-            if state == _KEY or state == _FIRST_KEY:
+            if state in (_KEY, _FIRST_KEY):
                 close = at
                 at = _past_key(buffer, close, end)
                 if at < 0:
@@ -271,9 +271,9 @@ def walk(buffer: np.ndarray, at: int, end: int, starts: np.ndarray, stops: np.nd
         elif _is_space(c):
             at += 1
             continue
-        elif state == _KEY or state == _FIRST_KEY:
+        elif state in (_KEY, _FIRST_KEY):
             return -1, flags
-        elif c == _OPEN or c == _OPEN_LIST:
+        elif c in (_OPEN, _OPEN_LIST):
             if depth == DEEPEST:
                 return -1, flags
             depth, at = depth + 1, at + 1

@@ -136,7 +136,8 @@ def stamp_seconds(t: np.ndarray, at: int) -> float:
     yoe = y - era * 400
     doy = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
     days = era * 146097 + yoe * 365 + yoe // 4 - yoe // 100 + doy - 719468
-    return days * 86400.0 + hour * 3600 + minute * 60 + second
+    seconds: float = days * 86400.0 + hour * 3600 + minute * 60 + second
+    return seconds
 
 
 @njit(cache=True)
