@@ -10,6 +10,8 @@ from hashlib import blake2b
 import numpy as np
 from numba import njit, uint64
 
+from models.compiled import compiled
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
@@ -43,19 +45,26 @@ def mix(a: int, b: int) -> int:
     return (z ^ (z >> np.uint64(31))) | np.uint64(2)
 
 
+@compiled
+def span_key(buffer: np.ndarray, start: int, end: int) -> int:
+    """Key (u8) of the text ``buffer[start:end]``; an empty text gives 0."""
+    if end <= start:
+        return np.uint64(NO_KEY)
+    h = _FNV_OFFSET
+    for i in range(start, end):
+        h = (h ^ np.uint64(buffer[i])) * _FNV_PRIME
+    return mix(h, np.uint64(end - start))
+
+
 @njit(cache=True)
 def span_keys(buffer: np.ndarray, count: int) -> np.ndarray:
     """Keys (u8) of ``count`` texts laid end to end in ``buffer`` (u1) with a zero byte between; an empty text gives 0."""
     keys = np.zeros(count, np.uint64)
-    at, row = 0, 0
-    h = _FNV_OFFSET
-    for i in range(len(buffer) + 1):
-        if i < len(buffer) and (buffer[i] != 0 or row == count - 1):
-            h = (h ^ np.uint64(buffer[i])) * _FNV_PRIME
-            continue
-        if i > at:
-            keys[row] = mix(h, np.uint64(i - at))
-        row += 1
-        at = i + 1
-        h = _FNV_OFFSET
+    start = 0
+    for row in range(count):
+        end = start
+        while end < len(buffer) and (buffer[end] != 0 or row == count - 1):
+            end += 1
+        keys[row] = span_key(buffer, start, end)
+        start = end + 1
     return keys

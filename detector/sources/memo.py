@@ -24,10 +24,12 @@ class Memo:
         self.rows = np.zeros(256, self.dtype)
         self.objects: list[Any] = [None]
 
-    def make_room(self) -> None:
-        """Called before a batch: starts afresh when full."""
-        if len(self.numbers) >= self.limit:
+    def make_room(self) -> bool:
+        """Called before a batch: starts afresh when full, and says so."""
+        is_full = len(self.numbers) >= self.limit
+        if is_full:
             self.restart()
+        return is_full
 
     def rows_of(self, numbers: list[int]) -> np.ndarray:
         """The rows behind numbers."""

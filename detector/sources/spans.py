@@ -6,6 +6,7 @@ Walking the bytes in compiled code costs a tenth of decoding them; only the few 
 import numpy as np
 from numba import njit
 
+from models.compiled import compiled
 from models.hashing import mix
 
 _QUOTE, _BACKSLASH, _COLON = ord('"'), ord("\\"), ord(":")
@@ -13,7 +14,7 @@ _FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME = np.uint64(0x100000001B3)
 
 
-@njit(cache=True)
+@compiled
 def _string_end(buffer: np.ndarray, start: int, end: int) -> int:
     i = start
     while i < end and buffer[i] != _QUOTE:
@@ -21,7 +22,7 @@ def _string_end(buffer: np.ndarray, start: int, end: int) -> int:
     return min(i, end)
 
 
-@njit(cache=True)
+@compiled
 def names_resource(buffer: np.ndarray, start: int, end: int) -> bool:
     """Whether a parameter name ends like one that names a resource: …Name, …Id, …Arn, …Key or their plurals, and "target" (Session Manager); not sessions, tokens, requests."""
     if end - start > 2 and buffer[end - 1] == ord("s"):
@@ -58,19 +59,13 @@ def names_resource(buffer: np.ndarray, start: int, end: int) -> bool:
     return is_name or is_arn or is_key or is_target
 
 
-@njit(cache=True)
-def resource_keys(buffer: np.ndarray, count: int) -> np.ndarray:
-    """Keys (u8) of the resources named in each of ``count`` JSON texts laid in ``buffer`` (u1) with a zero byte between. 0 where none is named."""
-    keys = np.zeros(count, np.uint64)
-    row, i, end = 0, 0, len(buffer)
+@compiled
+def resource_key(buffer: np.ndarray, start: int, end: int) -> int:
+    """Key (u8) of the resources named in the JSON text ``buffer[start:end]``; 0 where none is named."""
     h = np.uint64(0)
     takes = False
+    i = start
     while i < end:
-        if buffer[i] == 0:
-            keys[row] = h
-            row, h, takes = row + 1, np.uint64(0), False
-            i += 1
-            continue
         if buffer[i] != _QUOTE:
             i += 1
             continue
@@ -83,8 +78,20 @@ def resource_keys(buffer: np.ndarray, count: int) -> np.ndarray:
                 value = (value ^ np.uint64(buffer[j])) * _FNV_PRIME
             h = mix(h, value)
         i = close + 1
-    if row < count:
-        keys[row] = h
+    return h
+
+
+@njit(cache=True)
+def resource_keys(buffer: np.ndarray, count: int) -> np.ndarray:
+    """Keys (u8) of the resources named in each of ``count`` JSON texts laid in ``buffer`` (u1) with a zero byte between. 0 where none is named."""
+    keys = np.zeros(count, np.uint64)
+    start = 0
+    for row in range(count):
+        end = start
+        while end < len(buffer) and buffer[end] != 0:
+            end += 1
+        keys[row] = resource_key(buffer, start, end)
+        start = end + 1
     return keys
 
 
@@ -97,34 +104,46 @@ def line_count(buffer: np.ndarray) -> int:
     return count
 
 
-@njit(cache=True)
-def whole_second_times(buffer: np.ndarray, count: int) -> np.ndarray:
-    """Seconds since 1970 (f8) of ``count`` texts ``2026-03-02T00:00:00Z`` with one byte between; NaN where a text is not of that form.
+@compiled
+def stamp_seconds(t: np.ndarray, at: int) -> float:
+    """Seconds since 1970 (f8) of the 20 bytes ``2026-03-02T00:00:00Z`` from ``at`` on in ``t`` (u1); NaN where they are not of that form.
 
     Days by the civil calendar algorithm of Howard Hinnant ("chrono-Compatible Low-Level Date Algorithms").
     """
+    good = (
+        t[at + 4] == 45
+        and t[at + 7] == 45
+        and t[at + 10] == 84
+        and t[at + 13] == 58
+        and t[at + 16] == 58
+        and t[at + 19] == 90
+    )
+    for i in (0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18):
+        good = good and 48 <= t[at + i] <= 57
+    year = (t[at] - 48) * 1000 + (t[at + 1] - 48) * 100 + (t[at + 2] - 48) * 10 + (t[at + 3] - 48)
+    month, day = (t[at + 5] - 48) * 10 + t[at + 6] - 48, (t[at + 8] - 48) * 10 + t[at + 9] - 48
+    hour, minute, second = (
+        (t[at + 11] - 48) * 10 + t[at + 12] - 48,
+        (t[at + 14] - 48) * 10 + t[at + 15] - 48,
+        (t[at + 17] - 48) * 10 + t[at + 18] - 48,
+    )
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    longest = (29 if leap else 28) if month == 2 else 30 if month in (4, 6, 9, 11) else 31
+    if not good or not 1 <= month <= 12 or not 1 <= day <= longest or hour > 23 or minute > 59 or second > 59:
+        return np.nan
+    y = year - (1 if month <= 2 else 0)
+    era = y // 400
+    yoe = y - era * 400
+    doy = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
+    days = era * 146097 + yoe * 365 + yoe // 4 - yoe // 100 + doy - 719468
+    seconds: float = days * 86400.0 + hour * 3600 + minute * 60 + second
+    return seconds
+
+
+@njit(cache=True)
+def whole_second_times(buffer: np.ndarray, count: int) -> np.ndarray:
+    """Seconds since 1970 (f8) of ``count`` texts ``2026-03-02T00:00:00Z`` with one byte between; NaN where a text is not of that form."""
     out = np.empty(count)
     for row in range(count):
-        t = buffer[21 * row : 21 * row + 20]
-        good = t[4] == 45 and t[7] == 45 and t[10] == 84 and t[13] == 58 and t[16] == 58 and t[19] == 90
-        for i in (0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18):
-            good = good and 48 <= t[i] <= 57
-        year = (t[0] - 48) * 1000 + (t[1] - 48) * 100 + (t[2] - 48) * 10 + (t[3] - 48)
-        month, day = (t[5] - 48) * 10 + t[6] - 48, (t[8] - 48) * 10 + t[9] - 48
-        hour, minute, second = (
-            (t[11] - 48) * 10 + t[12] - 48,
-            (t[14] - 48) * 10 + t[15] - 48,
-            (t[17] - 48) * 10 + t[18] - 48,
-        )
-        leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-        longest = (29 if leap else 28) if month == 2 else 30 if month in (4, 6, 9, 11) else 31
-        if not good or not 1 <= month <= 12 or not 1 <= day <= longest or hour > 23 or minute > 59 or second > 59:
-            out[row] = np.nan
-            continue
-        y = year - (1 if month <= 2 else 0)
-        era = y // 400
-        yoe = y - era * 400
-        doy = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
-        days = era * 146097 + yoe * 365 + yoe // 4 - yoe // 100 + doy - 719468
-        out[row] = days * 86400.0 + hour * 3600 + minute * 60 + second
+        out[row] = stamp_seconds(buffer, 21 * row)
     return out

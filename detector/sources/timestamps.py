@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from detector.errors import Rejection
 from detector.sources.spans import whole_second_times
 
 EARLIEST_NS = int(datetime(2006, 1, 1, tzinfo=UTC).timestamp()) * 10**9
@@ -38,6 +39,11 @@ def format_time(time_ns: int) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{milli:03d}Z" if milli else "Z")
 
 
+def no_believable_time(origin: str, position: int, text: str) -> Rejection:
+    """The rejection of a CloudTrail record for its time."""
+    return Rejection(origin, position, "$.eventTime", f"{text[:80]!r} is no believable time")
+
+
 class TimeColumn:
     """Times of a batch: whole-second UTC stamps all at once by compiled code, anything else text by text, each distinct one parsed once."""
 
@@ -57,10 +63,11 @@ class TimeColumn:
         get = self.known.get
         values = [get(t) for t in texts]
         if None in values:
-            values = [self._parse(t) if v is None else v for t, v in zip(texts, values, strict=True)]
+            values = [self.seconds(t) if v is None else v for t, v in zip(texts, values, strict=True)]
         return np.array(values, np.float64)
 
-    def _parse(self, text: str) -> float:
+    def seconds(self, text: str) -> float:
+        """Seconds since 1970 of one text; NaN where it is no believable time."""
         known = self.known.get(text)
         if known is not None:
             return known

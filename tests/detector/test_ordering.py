@@ -5,6 +5,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from detector.columns import ROW
 from detector.ordering import HELPING, MOST_PENDING, Reorder, in_order
@@ -26,6 +28,19 @@ def batch(times: np.ndarray) -> Any:
 def test_ties_fall_by_content_never_by_arrival() -> None:
     ordered = in_order(rows((2.0, 0, 1), (1.0, 0, 9), (1.0, 0, 3), (1.0, 7, 8)))
     assert ordered["event_key"].tolist() == [8, 3, 9, 1]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 1), st.integers(0, 3)), max_size=60), st.booleans())
+def test_rows_alike_in_everything_stay_as_they_came(many: list[tuple[float, int, int]], is_sorted: bool) -> None:
+    made = rows(*(sorted(many, key=lambda row: row[0]) if is_sorted else many)) if many else np.zeros(0, ROW)
+    made["index"] = np.arange(len(made))
+    expected = np.lexsort((made["event_key"], made["minted"] == 0, made["time_s"]))
+    assert in_order(made)["index"].tolist() == expected.tolist()
+
+
+def test_a_thousand_records_in_one_second_are_put_in_order() -> None:
+    made = rows(*((1.0, 0, key) for key in range(1000, 0, -1)))
+    assert in_order(made)["event_key"].tolist() == list(range(1, 1001))
 
 
 def test_rows_wait_for_the_watermark_and_their_batch_with_them() -> None:
