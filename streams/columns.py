@@ -11,11 +11,10 @@ import msgspec
 import numpy as np
 
 from detector.columns import Batch
-from detector.sources.cloudtrail import CloudTrailBatch, Record, minted_credential, operation_of, resource_name
+from detector.sources.cloudtrail_record import CloudTrailBatch, Record, minted_credential, operation_of, resource_name
 from streams.frames import Columns
 
 _SHORT_BYTES = 512
-_decoder = msgspec.json.Decoder(Record)
 
 
 def columns_of(batch: Batch) -> Columns:
@@ -23,19 +22,19 @@ def columns_of(batch: Batch) -> Columns:
     own: Any = getattr(batch, "columns", None)
     if own is not None:
         return own()  # type: ignore[no-any-return]
-    if type(batch) is CloudTrailBatch and isinstance(getattr(batch, "kept", None), list | bytes):
+    if isinstance(batch, CloudTrailBatch):
         return _of_cloudtrail(batch)
     return Columns.of([batch.event(i) for i in range(len(batch.rows))])
 
 
 def _of_cloudtrail(batch: CloudTrailBatch) -> Columns:
     """The same as ``event`` gives row by row, which a test holds equal."""
-    records = batch.kept if isinstance(batch.kept, list) else _decoder.decode_lines(batch.kept)
+    records = batch.records()
     count = len(records)
     operations = [operation_of(r.eventSource, r.eventName) for r in records]
     minted = [""] * count
     for i in np.flatnonzero(batch.rows["minted"]).tolist():
-        minted[i] = minted_credential(operations[i], records[i])
+        minted[i] = minted_credential(operations[i], bool(records[i].errorCode), records[i].responseElements)
     return Columns(
         # CloudTrail stamps hold whole microseconds at most, and so much a double still tells apart.
         np.rint(batch.rows["time_s"] * 1e6).astype(np.int64) * 1000,

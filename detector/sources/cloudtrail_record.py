@@ -122,6 +122,11 @@ class CloudTrailBatch:
     ) -> None:
         self.kept, self.rows, self.who, self.actors = kept, rows, who, actors
 
+    def records(self) -> list[Record]:
+        """Every record, decoded."""
+        kept = self.kept
+        return [kept.record(i) for i in range(len(self.rows))] if isinstance(kept, Spans) else kept
+
     def event(self, index: int) -> AuditEvent:
         """The event of one row."""
         r = self.kept.record(index) if isinstance(self.kept, Spans) else self.kept[index]
