@@ -69,6 +69,20 @@ def _reinsert(old: np.ndarray, keep: np.ndarray, new: np.ndarray) -> int:
     return moved
 
 
+def most_recent(last: np.ndarray, keys: np.ndarray, live: np.ndarray, count: int) -> np.ndarray:
+    """Which ``count`` (at least 1) of the ``live`` rows to keep (bool): those used last, on a tie those with the larger key.
+
+    A selection, not a sort: linear in the table, and a table of 24 million rows must not stop the stream.
+    """
+    leaving = int(live.sum()) - count
+    oldest_kept = np.partition(last[live], leaving)[leaving]
+    keep: np.ndarray = live & (last > oldest_kept)
+    tied = np.flatnonzero(live & (last == oldest_kept))
+    wanted = count - int(keep.sum())
+    keep[tied[np.argpartition(keys[tied], len(tied) - wanted)[len(tied) - wanted :]]] = True
+    return keep
+
+
 class Table:
     """Rows of one dtype under a stated bound.
 
@@ -97,10 +111,7 @@ class Table:
             return 0
         last = np.maximum.reduce([self.rows[name] for name in self.idle_fields])
         keep_count = self.limit_rows * 3 // 4
-        order = np.lexsort((self.rows["key"][live], last[live]))
-        keep = np.zeros(len(self.rows), np.bool_)
-        keep[np.flatnonzero(live)[order[count - keep_count :]]] = True
-        self._rebuild(keep, 0)
+        self._rebuild(most_recent(last, self.rows["key"], live, keep_count), 0)
         self.evicted += count - keep_count
         return count - keep_count
 

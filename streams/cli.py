@@ -16,7 +16,7 @@ from detector.errors import InputError, OutpaceError
 from streams import counterfactual as counterfactuals
 from streams.parsers import SOURCES, load_policy
 from streams.progress import reading_progress
-from streams.replay import Replay, Summary
+from streams.replay import KEPT_REJECTIONS, Replay, Summary
 from streams.report import write_report
 from streams.report_data import case_of
 from streams.table import counterfactual_table, decision_table, summary_lines
@@ -108,6 +108,7 @@ def replay(
         if baseline:
             run.learn(baseline, provider, progress)
         decisions = list(run.run(paths, provider, progress))
+    _warn_of_baseline(run)
     rows = counterfactuals.containments(run.engine, decisions) if counterfactual else []
     summary = run.summary()
     if out:
@@ -143,6 +144,15 @@ def _send(
         rejected = f", {done.rejected} not usable" if done.rejected else ""
         sys.stdout.write(f"{done.sent} records sent to {done.topic} in {done.seconds:.1f} s{rejected}\n")
     return 0
+
+
+def _warn_of_baseline(run: Replay) -> None:
+    """One line on stderr where only part of the baseline was learned: decisions rest on it."""
+    if run.baseline_rejected:
+        sys.stderr.write(
+            f"outpace: warning: {run.baseline_rejected} records of the baseline were not usable, {run.baseline_events} were learned: "
+            f"{_printable(str(run.rejected[0]))}\n"
+        )
 
 
 def _read(path: str) -> bytes:
@@ -193,7 +203,7 @@ def _print(
         if with_rows:
             out["counterfactual"] = [msgspec.to_builtins(r) for r in rows]
         if run.rejected:
-            out["rejections"] = [str(r) for r in run.rejected[:100]]
+            out["rejections"] = [str(r) for r in run.rejected]
         sys.stdout.write(msgspec.json.encode(out).decode() + "\n")
         return
     console = terminal()
@@ -221,7 +231,7 @@ def _print_rejections(run: Replay) -> None:
     for rejection in run.rejected[:SHOWN_REJECTIONS]:
         errors.print(f"  {_printable(str(rejection))}", markup=False, highlight=False, soft_wrap=True)
     if run.rejected_count > SHOWN_REJECTIONS:
-        errors.print("  … all of them with --json")
+        errors.print(f"  … the first {KEPT_REJECTIONS:,} with --json")
 
 
 def _printable(text: str) -> str:

@@ -15,7 +15,6 @@ from detector.event import Provider
 from detector.ordering import Reorder
 from detector.sources.framing import Block
 from detector.sources.sniff import sniff
-from detector.sources.timestamps import FOREVER_NS, check_span, parse_time_ns
 from streams.reading import PEEK_BYTES, LogFile
 
 Parse = Callable[[Block], tuple[Batch | None, list[Rejection]]]
@@ -26,7 +25,8 @@ class Feed:
 
     def __init__(self, file: LogFile, parse: Parse) -> None:
         self.file, self.parse = file, parse
-        self.first_s = _first_time(file.first_times())
+        self.first_s = file.first_s()
+        file.forget()
         self.high_s = -math.inf
         self._blocks = file.blocks()
 
@@ -39,19 +39,6 @@ class Feed:
         if batch is not None and len(batch.rows):
             self.high_s = max(self.high_s, float(batch.rows["time_s"].max()))
         return batch, rejected, len(block.data)
-
-
-def _first_time(texts: list[str]) -> float:
-    times = []
-    for text in texts:
-        try:
-            time_ns = int(text) * 10**6 if text.isdigit() else parse_time_ns(text)
-            times.append(check_span(time_ns, text, FOREVER_NS) / 1e9)
-        except (ValueError, OverflowError):
-            continue
-    if not times or times[0] > times[-1] + 3600.0:
-        return -math.inf
-    return min(times)
 
 
 def _provider_of(file: LogFile, head: bytes) -> Provider | None:

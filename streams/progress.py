@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from detector.errors import InputError
-from streams.reading import expand
+from streams.inputs import expand
 
 
 @contextmanager

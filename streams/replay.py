@@ -12,9 +12,9 @@ from detector.decision import Decision
 from detector.engine import Engine
 from detector.errors import InputError, Rejection
 from detector.event import Provider
+from streams.inputs import opened
 from streams.merge import Merge
 from streams.parsers import believable_until_ns, parsers_of
-from streams.reading import LogFile, expand
 
 KEPT_REJECTIONS = 1000
 
@@ -38,6 +38,7 @@ class Summary(msgspec.Struct):
     evicted: int = 0
     identity_days: dict[str, int] = {}
     baseline_events: int = 0
+    baseline_rejected: int = 0
 
 
 class Replay:
@@ -53,6 +54,7 @@ class Replay:
         self.rejected_count = 0
         self.decisions: list[Decision] = []
         self.baseline_events = 0
+        self.baseline_rejected = 0
         self.events = 0
         self.duplicates = 0
         self.seconds = 0.0
@@ -60,26 +62,32 @@ class Replay:
     def learn(
         self, paths: list[str], source: Provider | None = None, progress: Callable[[int], None] | None = None
     ) -> None:
-        """Learns a baseline without deciding."""
-        before = self.engine.counters()["events"]
+        """Learns a baseline without deciding. Raises ``InputError`` when nothing in it was usable: nobody meant to learn nothing."""
+        before, refused, kept = self._seen(), self.rejected_count, len(self.rejected)
+        events = self.engine.counters()["events"]
         for _ in self._run(paths, source, False, progress):
             pass
-        self.baseline_events += self.engine.counters()["events"] - before
+        self.baseline_events += self.engine.counters()["events"] - events
+        self.baseline_rejected += self.rejected_count - refused
+        self._check_usable(before, kept, f"--baseline {', '.join(paths)}")
 
     def run(
         self, paths: list[str], source: Provider | None = None, progress: Callable[[int], None] | None = None
     ) -> Iterator[Decision]:
         """Decisions as they fall. Raises ``InputError`` when nothing usable was found."""
-        before, counted = self._seen(), self.engine.counters()
+        before, kept, counted = self._seen(), len(self.rejected), self.engine.counters()
         for decision in self._run(paths, source, True, progress):
             self.decisions.append(decision)
             yield decision
         after = self.engine.counters()
         self.events += after["events"] - counted["events"]
         self.duplicates += after["duplicates"] - counted["duplicates"]
-        if self._seen() == before:
-            first = f": {self.rejected[0]}" if self.rejected else ""
-            raise InputError(f"no usable audit record in {', '.join(paths)[:200]}{first}")
+        self._check_usable(before, kept, ", ".join(paths))
+
+    def _check_usable(self, seen_before: int, kept_before: int, what: str) -> None:
+        if self._seen() == seen_before:
+            first = "".join(f": {r}" for r in self.rejected[kept_before : kept_before + 1])
+            raise InputError(f"no usable audit record in {what[:200]}{first}")
 
     def _seen(self) -> int:
         """Usable records so far, doubled ones too."""
@@ -90,7 +98,7 @@ class Replay:
         self, paths: list[str], source: Provider | None, decides: bool, progress: Callable[[int], None] | None
     ) -> Iterator[Decision]:
         started = time.perf_counter()
-        merge = Merge([LogFile(p) for p in expand(paths)], self.parsers, source, self.policy.lateness_s)
+        merge = Merge(opened(paths), self.parsers, source, self.policy.lateness_s)
         for rows in merge.frames():
             yield from self.engine.process(rows, merge.reorder.batches, decides)
             self._note_rejected(merge)
@@ -128,4 +136,5 @@ class Replay:
                 name: int(days[i]) for i, name in enumerate(("human", "workload", "delegated", "emergency"))
             },
             baseline_events=self.baseline_events,
+            baseline_rejected=self.baseline_rejected,
         )

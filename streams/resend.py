@@ -21,9 +21,9 @@ from detector.event import AuditEvent, Provider
 from detector.sources.framing import Block, pieces
 from streams.config import Kafka, Settings, TopicSource, read_settings
 from streams.connection import kafka_python_settings
+from streams.inputs import opened
 from streams.merge import Merge, Parse
 from streams.parsers import believable_until_ns, parsers_of
-from streams.reading import LogFile, expand
 from streams.topics import Topics
 
 SPEED_WORDS = "wanted a factor such as 60x, or max"
@@ -118,7 +118,7 @@ class Resend:
         self, paths: list[str], source: Provider | None = None, progress: Callable[[int], None] | None = None
     ) -> Iterator[Record]:
         """Every usable record, in order."""
-        merge = Merge([LogFile(p) for p in expand(paths)], self.parsers, source, self.lateness_s)
+        merge = Merge(opened(paths), self.parsers, source, self.lateness_s)
         for rows in merge.frames():
             yield from _records(rows, merge.reorder.batches)
             if progress:

@@ -19,13 +19,12 @@ from pathlib import Path
 import msgspec
 
 from detector.event import Provider
-from detector.sources.timestamps import parse_time_ns
+from streams.backwards import times_in
 from streams.config import PathSource
 from streams.ingest.arrivals import Arrival, Cursor
 from streams.ingest.followed import Followed, Note, Stamp
 from streams.logs import logger
 from streams.parsers import SOURCES
-from streams.reading import event_times
 
 log = logger("ingest")
 PATIENCE_S = 10.0
@@ -153,7 +152,7 @@ class _Reader:
 
     def __init__(self, file: Followed, head: bytes, arrivals: Iterator[Arrival]) -> None:
         self.file, self.arrivals = file, arrivals
-        times = _times(head)
+        times = times_in(head)
         is_backwards = bool(times) and times[0] > times[-1] + 3600.0
         self.first_s = -math.inf if is_backwards else min(times, default=-math.inf)
         self.reached_s = -math.inf
@@ -161,7 +160,7 @@ class _Reader:
     def next(self) -> Arrival | None:
         arrival = next(self.arrivals, None)
         if arrival is not None:
-            self.reached_s = max([self.reached_s, *_times(arrival.block.data[-TAIL_BYTES:])])
+            self.reached_s = max([self.reached_s, *times_in(arrival.block.data[-TAIL_BYTES:])])
         return arrival
 
 
@@ -184,16 +183,6 @@ def _interleaved(readers: list[_Reader]) -> Iterator[Arrival]:
             opened.remove(behind)
         else:
             yield arrival
-
-
-def _times(data: bytes) -> list[float]:
-    found = []
-    for text in event_times(data):
-        try:
-            found.append(int(text) / 1e3 if text.isdigit() else parse_time_ns(text) / 1e9)
-        except (ValueError, OverflowError):
-            continue
-    return found
 
 
 def _key(stat: os.stat_result) -> str:

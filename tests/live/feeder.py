@@ -10,10 +10,10 @@ from pathlib import Path
 
 from detector import snapshot
 from streams import config
+from streams.inputs import opened
 from streams.merge import Merge
 from streams.metrics import Metrics
 from streams.parsers import load_policy
-from streams.reading import LogFile, expand
 from streams.replay import Replay
 from streams.web import serve, watch_loop
 
@@ -29,7 +29,7 @@ def feed_as_worker(metrics: Metrics) -> int:
     metrics.note_identity_days(0, engine.state.plain["identity_days"])
     metrics.broker_up.set(1)
     decided = 0
-    merge = Merge([LogFile(p) for p in expand([str(EXAMPLES / "demo/live")])], replay.parsers, None, 900.0)
+    merge = Merge(opened([str(EXAMPLES / "demo/live")]), replay.parsers, None, 900.0)
     for rows in merge.frames():
         started = time.perf_counter()
         metrics.note_rows(rows)
