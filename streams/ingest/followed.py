@@ -23,7 +23,7 @@ from streams.reading import BLOCK_BYTES, MAX_DOCUMENT_BYTES, PEEK_BYTES, LogFile
 HEAD_BYTES = 4096
 """Enough for a whole record: the first of two logs may well begin with the same identity, never with the same event id."""
 _COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff", b"{\0", b"[\0", b"\0{", b"\0[")
 _UTF8_BOM = b"\xef\xbb\xbf"
 
 

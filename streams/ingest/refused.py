@@ -9,10 +9,14 @@ from detector.sources.timestamps import format_time
 
 EXCERPT = 200
 _LOOKED_AT = 4 * EXCERPT
-_NAMED = re.compile(
-    r"((?:secret|passw|token|authorization|assertion|cookie|api.?key|private.?key|bearer|basic)[^\"\\:=\s]*\\?[\"']?\s*[:=]?\s*\\?[\"']?)([^\"\\,&\s}]+)",
-    re.IGNORECASE,
+_NAME = (
+    r"(?:secret|passw|token|authorization|assertion|cookie|credential|api.?key|private.?key|session.?key)[^\"\\:=\s]*"
 )
+_SCHEME = r"(?:bearer|basic|ssws)\s+"
+_QUOTED = re.compile(rf'({_NAME}"\s*:\s*")(?:[^"\\]|\\.)*', re.IGNORECASE | re.DOTALL)
+_ESCAPED = re.compile(rf'({_NAME}\\+"\s*:\s*\\+")(?:(?!\\+").)*', re.IGNORECASE | re.DOTALL)
+"""The same in JSON inside a JSON string."""
+_PLAIN = re.compile(rf"({_NAME}[\"']?\s*[:=]\s*(?:{_SCHEME})?|\b{_SCHEME})[^\"\\,&\s}}]+", re.IGNORECASE)
 _TOKEN_LIKE = re.compile(r"[A-Za-z0-9+/_\-.~=]{16,}")
 MASK = "***"
 
@@ -54,6 +58,8 @@ def masked(text: str) -> str:
     """Text without values named like secrets, and without long runs that may be tokens.
 
     >>> masked("Authorization: Bearer abc.def"), masked("key AKIAIOSFODNN7EXAMPLE")
-    ('Authorization: *** ***', 'key ***')
+    ('Authorization: Bearer ***', 'key ***')
     """
-    return _TOKEN_LIKE.sub(MASK, _NAMED.sub(rf"\1{MASK}", text))
+    for pattern in (_QUOTED, _ESCAPED, _PLAIN):
+        text = pattern.sub(rf"\1{MASK}", text)
+    return _TOKEN_LIKE.sub(MASK, text)

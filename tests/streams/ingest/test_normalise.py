@@ -98,6 +98,21 @@ def test_an_excerpt_gives_no_secret_away() -> None:
     assert len(excerpt(b"a b " * 500)) == 200
 
 
+def test_short_secrets_are_masked_wherever_they_stand() -> None:
+    for secret, raw in (
+        ("hunter2", b"password=hunter2&user=a"),
+        ("abc.def", b"Authorization: Bearer abc.def"),
+        ("dXNlcjpw", b"authorization: basic dXNlcjpw"),
+        ("horse", b'{"password": "correct horse \\" battery", "a": 1}'),
+        ("battery", b'{"password": "correct horse \\" battery", "a": 1}'),
+        ("horse", b'{"body": "{\\"clientSecret\\": \\"correct horse\\"}"}'),
+        ("abc", b'{"x": "SSWS abc"}'),
+        ("cut off", b'{"sessionToken": "cut off'),
+    ):
+        assert secret not in excerpt(raw), (secret, excerpt(raw))
+    assert excerpt(b'{"a": 1, "user": "ann"}') == '{"a": 1, "user": "ann"}'
+
+
 def test_a_reason_that_quotes_the_record_is_masked() -> None:
     token = "A" * 40
     assert token not in refused(Rejection("raw/0", 1, "$.eventTime", f"{token!r} is no time"), "topic", 5).reason
