@@ -5,6 +5,7 @@ or once nobody has touched them for the patience, and then with what is wrong wi
 """
 
 import hashlib
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from detector.errors import Rejection
 from detector.event import Provider
 from detector.sources.framing import Block
 from detector.sources.spans import line_count
+from streams.backwards import times_in
 from streams.ingest.arrivals import Arrival, Cursor
 from streams.reading import BLOCK_BYTES, MAX_DOCUMENT_BYTES, PEEK_BYTES, LogFile, is_lines
 
@@ -120,6 +122,16 @@ class Followed:
         if self.has_rest and (takes_rest or _is_object(rest)):
             self.has_rest = False
             yield self._line_arrival(rest)
+
+    def first_s(self, head: bytes) -> float:
+        """When its earliest event was, −inf where a look at it does not tell: what replay orders files by."""
+        if not self.grows(head):
+            log_file = LogFile(self.path)
+            log_file.peek()
+            return log_file.first_s()
+        times = times_in(head)
+        is_backwards = bool(times) and times[0] > times[-1] + 3600.0
+        return -math.inf if is_backwards else min(times, default=-math.inf)
 
     def whole_arrivals(self) -> Iterator[Arrival]:
         """Everything in it, the last arrival saying that it is done."""

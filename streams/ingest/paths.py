@@ -152,9 +152,7 @@ class _Reader:
 
     def __init__(self, file: Followed, head: bytes, arrivals: Iterator[Arrival]) -> None:
         self.file, self.arrivals = file, arrivals
-        times = times_in(head)
-        is_backwards = bool(times) and times[0] > times[-1] + 3600.0
-        self.first_s = -math.inf if is_backwards else min(times, default=-math.inf)
+        self.first_s = file.first_s(head)
         self.reached_s = -math.inf
 
     def next(self) -> Arrival | None:
