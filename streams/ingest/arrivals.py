@@ -5,6 +5,7 @@ takes arrivals in (ingest on Kafka, ``watch`` on a laptop) settles each in turn;
 its offset be committed. Killed in between, a source brings the same records again: duplicates are dropped by event id, nothing is lost.
 """
 
+import math
 from collections.abc import AsyncIterator
 from typing import NamedTuple, Protocol
 
@@ -29,7 +30,8 @@ class Cursor(msgspec.Struct, frozen=True):
 class Arrival(NamedTuple):
     """One block of raw records. ``provider``: None where the content has to tell. ``received_ns``: the wall clock at its arrival.
 
-    ``rejected``: what the source itself could not read, say the end of a damaged compressed file.
+    ``rejected``: what the source itself could not read, say the end of a damaged compressed file. ``before_s``: the source is about to bring
+    records from this event time on, out of files it reads side by side; later rows wait for them. Infinite: nothing to wait for.
     """
 
     block: Block
@@ -37,6 +39,7 @@ class Arrival(NamedTuple):
     cursor: Cursor
     received_ns: int
     rejected: tuple[Rejection, ...] = ()
+    before_s: float = math.inf
 
 
 class Source(Protocol):

@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from detector.event import Provider
+from detector.sources.framing import Block
 from streams.backwards import times_in
 from streams.config import PathSource
 from streams.ingest.arrivals import Arrival, Cursor
@@ -179,8 +180,13 @@ def _interleaved(readers: list[_Reader]) -> Iterator[Arrival]:
             arrival = None
         if arrival is None:
             opened.remove(behind)
-        else:
+        elif len(readers) == 1:
             yield arrival
+        else:
+            coming = [r.reached_s for r in opened] + [r.first_s for r in unopened[-1:]]
+            yield arrival._replace(before_s=min(coming))
+    if len(readers) > 1:
+        yield Arrival(Block(b"", "", 1, True), None, Cursor("", 0), time.time_ns())  # all read: nothing waits any more
 
 
 def _key(stat: os.stat_result) -> str:

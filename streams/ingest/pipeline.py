@@ -1,6 +1,7 @@
 """Arrivals through parser and packer to the sender, and back: each arrival is settled, in its source's order, once all of it is durable."""
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from detector.errors import OutpaceError, Rejection
 from streams.config import Settings
 from streams.ingest.arrivals import Arrival, Source
 from streams.ingest.cursors import CursorFile
+from streams.ingest.holding import Held
 from streams.ingest.normalise import Normaliser
 from streams.ingest.packing import CLOCK_EVERY_S, Limits, Message, Packer, Ticket
 from streams.ingest.refused import Refused, refused
@@ -27,8 +29,9 @@ LOGGED_EVERY_S = 10.0
 class Lane:
     """One source's arrivals under way, settled in order."""
 
-    def __init__(self, source: Source, cursors: CursorFile) -> None:
+    def __init__(self, source: Source, cursors: CursorFile, lateness_s: float = 0.0) -> None:
         self.source, self.cursors = source, cursors
+        self.held = Held(lateness_s)
         self._tickets: deque[Ticket] = deque()
         self._stir = asyncio.Event()
         self._settled = asyncio.Event()
@@ -91,9 +94,20 @@ class Pipeline:
             for provider in set(rows["provider"].tolist()):
                 newest_s = float(rows["time_s"][rows["provider"] == provider].max())
                 self.metrics.note_newest_event(PROVIDERS[provider], newest_s)
-            self.packer.add(rows, columns, ticket)
-            self._stir.set()
+            if lane.held.is_empty and arrival.before_s == math.inf:
+                self.packer.add(rows, columns, ticket)
+                self._stir.set()
+            else:
+                lane.held.add(rows, columns, ticket)
         ticket.pack()
+        self._release(lane, arrival.before_s)
+
+    def _release(self, lane: Lane, before_s: float) -> None:
+        """Packs what no earlier row of this source can come before."""
+        for rows, columns, ticket in lane.held.release(before_s):
+            self.packer.add(rows, columns, ticket)
+            ticket.left -= len(rows)  # the packer counts them now
+            self._stir.set()
 
     async def feed(self, lane: Lane) -> None:
         """Takes a source's arrivals until cancelled; a source that fails is started again from what is settled."""
@@ -108,6 +122,7 @@ class Pipeline:
                 raise
             except Exception:
                 log.exception("source failed, starting it again", source=lane.source.kind, wait_s=wait_s)
+            self._release(lane, math.inf)
             await asyncio.sleep(wait_s)
             wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
 
@@ -130,8 +145,10 @@ class Pipeline:
                 log.warning("records refused", count=self._refused_untold, topic=self.rejected_topic)
                 self._refused_untold, told_at = 0, time.monotonic()
 
-    async def drained(self) -> None:
+    async def drained(self, lanes: list[Lane]) -> None:
         """Returns when everything taken in is durable."""
+        for lane in lanes:
+            self._release(lane, math.inf)
         self.packer.flush()
         await self.sender.drained()
 

@@ -62,7 +62,7 @@ async def _run(settings: Settings, settings_path: str | None, cursors: CursorFil
     _stop_on_signals(stop)
     metrics = Metrics()
     pipeline = Pipeline(settings, settings_path, metrics)
-    lanes = [Lane(source_of(s, settings), cursors) for s in settings.ingest.sources]
+    lanes = [Lane(source_of(s, settings), cursors, settings.lateness_s) for s in settings.ingest.sources]
     web = await serve(metrics, settings.web, lambda: pipeline.sender.is_up or "the broker does not answer")
     log.info("ingest started", sources=[lane.source.kind for lane in lanes], kafka=settings.kafka.bootstrap)
     feeding = [pipeline.feed(lane) for lane in lanes]
@@ -125,7 +125,7 @@ async def _finished(pipeline: Pipeline, lanes: list[Lane]) -> None:
     """Everything taken in is flushed and settled, or the broker did not answer in time: then it is read again at the next start."""
 
     async def settle() -> None:
-        await pipeline.drained()
+        await pipeline.drained(lanes)
         for lane in lanes:
             await lane.settled()
 
