@@ -1,6 +1,7 @@
 """The ``outpace`` command. Exit 0 when it did its work, 2 for unusable input or options with one line on stderr."""
 
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,6 +26,7 @@ app = App(
     name="outpace",
     help="Takes stolen machine identities away while the thief is still iterating.",
     version_flags=["--version"],
+    version=lambda: metadata.version("outpace"),
 )
 app.command(
     "streams.ingest.run:ingest",

@@ -133,7 +133,7 @@ class CloudTrailMemos:
 
 
 def _hand(r: Record) -> tuple[Any, ...]:
-    return (bytes(r.userIdentity), r.userAgent, r.recipientAccountId)
+    return (bytes(r.userIdentity), r.userAgent, r.recipientAccountId, is_console_use(r))
 
 
 def _row(actor: Actor, by_address: bool) -> tuple[Any, ...]:

@@ -102,6 +102,8 @@ def _describe(starts: np.ndarray, stops: np.ndarray, ends: np.ndarray, kind: int
         _parts(starts, stops, ends, 0, scan.IDENTITY)
         _parts(starts, stops, ends, 1, scan.AGENT)
         _parts(starts, stops, ends, 2, scan.RECIPIENT)
+        _parts(starts, stops, ends, 3, scan.TYPE)
+        _parts(starts, stops, ends, 4, scan.CONSOLE)
     elif kind == ADDRESS:
         _parts(starts, stops, ends, 0, scan.ADDRESS)
     else:

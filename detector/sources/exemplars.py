@@ -14,12 +14,13 @@ from models.compiled import Row, compiled
 
 PLACES = 1 << 17
 PROBES = 32
+PARTS = 5
 MOST_BYTES = 64 << 20
 _FIRST_BYTES = 1 << 20
 _ROOM = 4 << 20
 
 SLOT = np.dtype(
-    [("hash", "u8"), ("at", "i8"), ("lengths", "u4", (3,)), ("number", "i4"), ("kind", "u1"), ("pad", "u1", (7,))]
+    [("hash", "u8"), ("at", "i8"), ("lengths", "u4", (PARTS,)), ("number", "i4"), ("kind", "u1"), ("pad", "u1", (7,))]
 )
 UNKNOWN, ASKED = 0, -1
 """Numbers of a slot nobody has resolved yet, and of one that will be once the pass is over."""
@@ -72,7 +73,7 @@ def _is_equal(buffer: np.ndarray, start: int, length: int, arena: np.ndarray, at
 @compiled
 def _is_exemplar(buffer: np.ndarray, starts: np.ndarray, stops: np.ndarray, slot: Row, arena: np.ndarray) -> bool:
     at = slot.at
-    for part in range(3):
+    for part in range(PARTS):
         length = stops[part] - starts[part]
         if slot.lengths[part] != length or not _is_equal(buffer, starts[part], length, arena, at):
             return False
@@ -85,12 +86,14 @@ def _keep(
     buffer: np.ndarray, starts: np.ndarray, stops: np.ndarray, slot: Row, arena: np.ndarray, used: np.ndarray
 ) -> bool:
     """Makes a free slot this string's own; False where there is no room."""
-    size = (stops[0] - starts[0]) + (stops[1] - starts[1]) + (stops[2] - starts[2])
+    size = 0
+    for part in range(PARTS):
+        size += stops[part] - starts[part]
     if used[0] >= PLACES // 2 or used[1] + size > len(arena):
         return False
     slot.at = used[1]
     at = used[1]
-    for part in range(3):
+    for part in range(PARTS):
         slot.lengths[part] = stops[part] - starts[part]
         for i in range(starts[part], stops[part]):
             arena[at] = buffer[i]
@@ -111,12 +114,12 @@ def slot_of(
     used: np.ndarray,
     mask: int,
 ) -> int:
-    """The slot of a string of three parts (``starts`` and ``stops``, i8; a part may be empty), made where it is new; -1 where there is no room.
+    """The slot of a string of ``PARTS`` parts (``starts`` and ``stops``, i8; a part may be empty), made where it is new; -1 where there is no room.
 
     ``mask`` takes bits out of the hash, for tests: all ones.
     """
     h = np.uint64(kind)
-    for part in range(3):
+    for part in range(PARTS):
         h = span_hash(buffer, starts[part], stops[part], h)
     h = (h & mask) | np.uint64(1)
     place = np.int64(h >> _HALF) % PLACES

@@ -160,3 +160,13 @@ def test_api_versions_are_taken_off_operations(name: str) -> None:
 )
 def test_the_first_named_parameter_is_the_resource(parameters: Any, resource: str) -> None:
     assert event_of(cloudtrail(1, 0, "s3:GetObject", requestParameters=parameters)).resource == resource
+
+
+def test_one_hand_in_the_console_and_out_of_it_takes_two_paths_in_any_order() -> None:
+    by_key = cloudtrail(1, 0.0, "s3:ListBuckets", user="app", key="AKIAEXAMPLEAPP000000")
+    clicked = by_key | {"eventID": "clicked", "sessionCredentialFromConsole": "true"}
+    for records in ([by_key, clicked], [clicked, by_key]):
+        batch, _ = parser().parse(Block(jsonl(records), "log", 1, True))
+        assert batch is not None
+        paths = {batch.event(i).event_id: batch.event(i).actor.path.name for i in range(2)}
+        assert paths == {by_key["eventID"]: "WORKLOAD", "clicked": "HUMAN"}
