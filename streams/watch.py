@@ -6,29 +6,35 @@ since is read again, decided alike and written once.
 """
 
 import asyncio
+import math
 import signal
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 from cyclopts import Parameter
 
 from detector.errors import InputError, StateError
 from streams import checkpoint, logs, web
 from streams.config import PathSource, Settings, read_settings
 from streams.folder import Folder
-from streams.frames import pack_columns
+from streams.frames import Columns, pack_columns
 from streams.ingest.arrivals import Arrival, Cursor
-from streams.ingest.normalise import Normalised, Normaliser
+from streams.ingest.holding import Held
+from streams.ingest.normalise import Normaliser
+from streams.ingest.packing import Ticket
 from streams.ingest.paths import Paths
 from streams.journal import Journal
 from streams.metrics import PROVIDERS, Metrics
 from streams.shard import Applied, Shard
 
 log = logs.logger("watch")
+LOOK_EVERY_S = 0.25
 ONLY = 0
 """There is one partition."""
 
@@ -54,6 +60,8 @@ class Watch:
         self.store = Folder(folder / "snapshots")
         self.decisions, self.rejected = Journal(folder / "decisions.jsonl"), Journal(folder / "rejected.jsonl")
         self.cursors: dict[str, Cursor] = {}
+        self.turn = asyncio.Lock()
+        self.held, self.under_way = Held(settings.lateness_s), deque[Ticket]()
         self.thread = ThreadPoolExecutor(1, "engine")
         self.on_decision: Callable[[Any], None] = lambda _decision: None
         self.snapshot_at, self.events_since = time.monotonic(), 0
@@ -77,19 +85,34 @@ class Watch:
         self.rejected.cut_to(place.rejected_bytes)
 
     async def follow(self, source: Paths) -> None:
-        """Takes the source's arrivals until cancelled."""
+        """Takes the source's arrivals until cancelled; each is settled, in order, once all of it is in the engine."""
         async for arrival in source.arrivals(dict(self.cursors)):
-            await self.take(arrival, source.kind)
-            await source.settle(arrival)
+            async with self.turn:
+                await self.take(arrival, source.kind)
+                while self.under_way and self.under_way[0].is_done:
+                    settled = self.under_way.popleft().arrival
+                    self._note(settled.cursor)
+                    await source.settle(settled)
 
     async def take(self, arrival: Arrival, kind: str) -> None:
-        """Scores one arrival; a snapshot follows where one is due."""
-        normalised = self.normaliser.take(arrival, kind)
-        for refusal in normalised.refused:
+        """Scores an arrival's rows, those at least that no other file can bring an earlier one than."""
+        rows, columns, refusals = self.normaliser.take(arrival, kind)
+        for refusal in refusals:
             self.metrics.rejected.labels("parse").inc()
             self.rejected.write(msgspec.json.encode(refusal))
-        await self._score(normalised)
-        self._note(arrival.cursor)
+        ticket = Ticket(arrival, lambda: None)
+        self.under_way.append(ticket)
+        if self.held.is_empty and arrival.before_s == math.inf:
+            await self._score(rows, columns)
+        else:
+            self.held.add(rows, columns, ticket)
+            for freed, its_columns, owner in self.held.release(arrival.before_s):
+                await self._score(freed, its_columns)
+                owner.confirm(len(freed))
+        ticket.pack()
+
+    async def checkpoint_if_due(self) -> None:
+        """Takes a snapshot where something came in since the last one and that is long enough ago."""
         worker = self.settings.worker
         is_old = time.monotonic() - self.snapshot_at >= worker.snapshot_every_s
         if self.events_since and (is_old or self.events_since >= worker.snapshot_every_events):
@@ -101,8 +124,7 @@ class Watch:
         elif cursor.key:
             self.cursors[cursor.key] = cursor
 
-    async def _score(self, normalised: Normalised) -> None:
-        rows, columns, _ = normalised
+    async def _score(self, rows: np.ndarray, columns: Columns) -> None:
         size = self.settings.ingest.frame_events
         loop = asyncio.get_running_loop()
         for start in range(0, len(rows), size):
@@ -126,6 +148,10 @@ class Watch:
 
     async def checkpoint(self) -> None:
         """Makes everything so far durable."""
+        async with self.turn:
+            await self._checkpoint()
+
+    async def _checkpoint(self) -> None:
         started, taken_ns = time.monotonic(), time.time_ns()
         loop = asyncio.get_running_loop()
         image = await loop.run_in_executor(self.thread, lambda: self.writer.image(self.shard.engine, self.shard.offset))
@@ -208,10 +234,11 @@ async def run(settings: Settings, settings_path: str | None, paths: PathSource, 
     following = asyncio.create_task(watched.follow(source))
     beside = [asyncio.create_task(c) for c in (stop.wait(), _observe(watched), web.watch_loop(metrics))]
     try:
-        await asyncio.wait({following, beside[0]}, return_when=asyncio.FIRST_COMPLETED)
-        if following.done():
-            following.result()
-        following.cancel()
+        done, _ = await asyncio.wait({following, *beside}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        async with watched.turn:  # never between scoring a frame and writing down what came of it
+            following.cancel()
         await asyncio.gather(following, return_exceptions=True)
         await watched.checkpoint()
     finally:
@@ -225,5 +252,6 @@ async def run(settings: Settings, settings_path: str | None, paths: PathSource, 
 
 async def _observe(watched: Watch) -> None:
     while True:
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(LOOK_EVERY_S)
+        await watched.checkpoint_if_due()
         watched.observe()

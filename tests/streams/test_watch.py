@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from conftest import jsonl, routine, stolen_key
 
+from detector import snapshot
 from detector.config import Policy
 from detector.sources.timestamps import FOREVER_NS
 from streams.replay import Replay
@@ -32,7 +33,7 @@ def expected(tmp_path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def started(logs: Path, state: Path, log: Path) -> "subprocess.Popen[bytes]":
+def started(logs: Path, state: Path, log: Path, *more: str) -> "subprocess.Popen[bytes]":
     settings = state.parent / "settings.toml"
     settings.write_text("[web]\nport = 0\n[worker]\nsnapshot_every_s = 0.3\n")
     command = [
@@ -45,6 +46,7 @@ def started(logs: Path, state: Path, log: Path) -> "subprocess.Popen[bytes]":
         str(state),
         "--settings",
         str(settings),
+        *more,
     ]
     with log.open("ab") as out:
         return subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
@@ -84,6 +86,23 @@ def test_a_growing_file_is_decided_as_replay_would(tmp_path: Path) -> None:
     finally:
         process.kill()
     assert decided(state) == wanted
+
+
+def test_a_folder_of_overlapping_files_is_decided_as_replay_would(tmp_path: Path) -> None:
+    learned, demo = tmp_path / "learned.state", ROOT / "examples/demo"
+    run = Replay(Policy(), not_after_ns=FOREVER_NS)
+    run.learn([str(demo / "baseline")])
+    learned.write_bytes(snapshot.dump(run.engine))
+    wanted = msgspec.json.decode(msgspec.json.encode(list(run.run([str(demo / "live")]))))
+    assert wanted
+    process = started(demo / "live", tmp_path / "state", tmp_path / "log", "--load-state", str(learned))
+    try:
+        until(lambda: len(decided(tmp_path / "state")) >= len(wanted), f"{len(wanted)} decisions")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0, (tmp_path / "log").read_text()
+    finally:
+        process.kill()
+    assert decided(tmp_path / "state") == wanted
 
 
 @pytest.mark.parametrize("seed", [1, 2])
