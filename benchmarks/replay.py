@@ -5,12 +5,11 @@ that a noisy neighbour disturbs both.
 
 - ``decode_events_per_second``: msgspec decoding the same file, read the same way, into the fields scoring needs (nested, typed).
 - ``ratio``: the whole path (read, decode, resolve, order, score, learn, decide) over that decode.
-- ``scaling``: events a second of the last part of a stream once that many credentials are in the state.
+- ``scaling``: events a second of a stream once that many credentials are in the state; the sizes take turns, part by part.
 - ``state_bytes_per_credential``: bytes of all tables that grow with entities, over live credentials, at a million.
 """
 
 import argparse
-import gc
 import os
 import resource
 import statistics
@@ -120,26 +119,41 @@ def rates(path: Path, rounds: int) -> tuple[float, float]:
     return statistics.median(decoded), statistics.median(whole)
 
 
-def scaled(folder: Path, credentials: int, measured: int) -> tuple[float, Replay]:
-    """(events a second with that many credentials in the state, the replay): sessions of known keys from all over the population."""
-    replay = new_replay()
-    fill = folder / "fill.jsonl"
-    with fill.open("wb") as out:
-        out.writelines(records(max(credentials * 2, measured), credentials, 11))
-    replay.learn([str(fill)])
-    fill.unlink()
-    elapsed_s = int(replay.engine.state.plain["clock"][0]) - STREAM_STARTS_S + 3600
-    tail = folder / "tail.jsonl"
-    sessions = min(credentials, measured // EVENTS_A_SESSION)
-    with tail.open("wb") as out:
-        out.writelines(records(measured, sessions, 12, population=credentials, after_s=elapsed_s))
-    before = replay.engine.counters()["events"]
-    started = time.perf_counter()
-    for _ in replay.run([str(tail)]):
-        pass
-    rate = (replay.engine.counters()["events"] - before) / (time.perf_counter() - started)
-    tail.unlink()
-    return rate, replay
+class Population:
+    """A replay with so many credentials in its state, and a stream cut into ``rounds`` parts to go on with: sessions of known keys from all over the population."""
+
+    def __init__(self, folder: Path, credentials: int, measured: int, rounds: int) -> None:
+        self.replay = new_replay()
+        fill = folder / "fill.jsonl"
+        with fill.open("wb") as out:
+            out.writelines(records(max(credentials * 2, measured), credentials, 11))
+        self.replay.learn([str(fill)])
+        fill.unlink()
+        elapsed_s = int(self.replay.engine.state.plain["clock"][0]) - STREAM_STARTS_S + 3600
+        sessions = min(credentials, measured // EVENTS_A_SESSION)
+        lines = list(records(measured, sessions, 12, population=credentials, after_s=elapsed_s))
+        self.parts = [folder / f"{credentials}-{number}.jsonl" for number in range(rounds)]
+        for number, part in enumerate(self.parts):
+            part.write_bytes(b"".join(lines[number * measured // rounds : (number + 1) * measured // rounds]))
+        self.rates: list[float] = []
+
+    def measure(self) -> None:
+        """Events a second of the next part."""
+        part = self.parts.pop(0)
+        before, started = self.replay.engine.counters()["events"], time.perf_counter()
+        for _ in self.replay.run([str(part)]):
+            pass
+        self.rates.append((self.replay.engine.counters()["events"] - before) / (time.perf_counter() - started))
+        part.unlink()
+
+
+def scaled(folder: Path, sizes: list[int], measured: int, rounds: int) -> dict[int, Population]:
+    """Populations of each size, measured in turns, so that a noisy neighbour disturbs all of them."""
+    populations = {size: Population(folder, size, measured, rounds) for size in sizes}
+    for _ in range(rounds):
+        for population in populations.values():
+            population.measure()
+    return populations
 
 
 def half_space_trees_rate(path: Path, events: int) -> float:
@@ -201,28 +215,23 @@ def measure(events: int, sizes: list[int], rounds: int) -> dict[str, Any]:
             write_stream(folder / "short.jsonl", events // 4, max(1, events // 4 // EVENTS_A_SESSION), 7)
         )
         long_peak = child_peak_mb(path)
-        scaling: dict[str, float] = {}
-        bytes_each, one_each = 0.0, 0.0
-        for size in sizes:
-            scaling[str(size)], replay = scaled(folder, size, min(events, 400_000))
-            bytes_each = replay.engine.state.entity_bytes / replay.engine.state.live["credentials"]
-            one_each = replay.engine.state.live["principals"]
-            del replay
-            gc.collect()
-    flat = [scaling[str(size)] for size in sizes]
+        populations = scaled(folder, sizes, events, 2 * rounds - 1) if sizes else {}
+    scaling = {size: statistics.median(p.rates) for size, p in populations.items()}
+    state = populations[max(sizes)].replay.engine.state if sizes else None
+    flat = list(scaling.values())
     return {
         "raw_events_per_second": round(whole),
         "decode_events_per_second": round(decode),
         "ratio": round(whole / decode, 3),
-        "state_bytes_per_credential": round(bytes_each, 1),
-        "scaling": {name: round(rate) for name, rate in scaling.items()},
+        "state_bytes_per_credential": round(state.entity_bytes / state.live["credentials"], 1) if state else None,
+        "scaling": {str(size): round(rate) for size, rate in scaling.items()},
         "scaling_spread": round(1 - min(flat) / max(flat), 3) if flat else None,
         "peak_rss_mb": round(long_peak, 1),
         "peak_rss_mb_quarter_length": round(short_peak, 1),
         "half_space_trees_events_per_second": round(trees),
         "events": events,
         "events_a_session": EVENTS_A_SESSION,
-        "principals_at_largest": int(one_each),
+        "principals_at_largest": state.live["principals"] if state else None,
         "cores": os.cpu_count(),
     }
 
