@@ -81,15 +81,16 @@ class CloudTrailMemos:
 
     def who(self, r: Record, origin: str) -> int:
         """Number of who called, address left out."""
-        return self.actors.numbers.get(_hand(r)) or self._who(r, origin)
+        hand = _hand(r)
+        return self.actors.numbers.get(hand) or self._who(r, hand, origin)
 
-    def _who(self, record: Record, origin: str) -> int:
-        of_origin = (*_hand(record), "of", origin)
+    def _who(self, record: Record, hand: tuple[Any, ...], origin: str) -> int:
+        of_origin = (hand, origin)
         if known := self.actors.numbers.get(of_origin):
             return known
         actor = self.actor(record, origin)
         by_address = self.rules.is_shared(actor.principal) or self.feeds.is_bound(actor.principal)
-        key = of_origin if actor.marks & Mark.UNATTRIBUTED else _hand(record)
+        key = of_origin if actor.marks & _UNATTRIBUTED else hand
         return self.actors.add(key, _row(actor, by_address), actor)
 
     def who_at_address(self, record: Record, origin: str) -> int:
@@ -117,7 +118,8 @@ class CloudTrailMemos:
         path = self.rules.path(principal, family, default_path(who, is_console_use(record), recipient))
         consumer = f"{family}/{network_of(record.sourceIPAddress or '')}" if self.rules.is_shared(principal) else ""
         marks |= self.feeds.marks(credential, principal, record.sourceIPAddress or "")
-        claims = claims_of(who) if who.invokedBy or who.identityProvider or who.sessionContext else ()
+        has_source_identity = who.sessionContext is not None and who.sessionContext.sourceIdentity
+        claims = claims_of(who) if has_source_identity or who.invokedBy or who.identityProvider else ()
         return Actor(
             credential,
             principal,
