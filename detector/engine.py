@@ -1,8 +1,11 @@
 """The heart: a frame of events in, decisions out.
 
-``Engine.process`` walks a frame in slices (their ends fall on fixed event counts, so where a frame is cut never changes a
+``Engine.process`` walks a frame in slices (their ends fall on fixed event counts and at the ends of epochs, so where a frame is cut never changes a
 result), hands each slice to the compiled loop in ``scoring.py``, keeps the few events that mattered as exhibits, and turns
 crossings into decisions. Learning a baseline is the same path with deciding switched off.
+
+An engine is alone, or one of several shards, each with principals of its own. What principals share then changes hands at the ends of epochs
+(``epochs.py``): ``take_deltas`` gives what this shard learned, ``give_version`` brings what all did, and ``process`` stops where that is missing.
 
 State: arrays in ``state.py`` plus, for at most ``TRAILS`` principals under suspicion, their last ``TRAIL`` exhibits.
 """
@@ -17,11 +20,12 @@ from detector.challenge import Challenge
 from detector.columns import FAMILIES, GROUPS, Batch, Vocabulary
 from detector.config import Policy
 from detector.decision import ACTIONS, Decision, Loop, Reason, decision_id
-from detector.event import AuditEvent, Path, Provider
+from detector.epochs import Delta, Epochs, epoch_of
+from detector.event import AuditEvent, Mark, Path, Provider
 from detector.learning import DAY_S, HOUR_S
 from detector.loops import name_loop
 from detector.policy.ladder import is_never_revoked, rung
-from detector.policy.leases import LeaseBook
+from detector.policy.leases import LeaseBook, holder_of
 from detector.reasons import Exhibit, reasons_of
 from detector.sources.timestamps import format_time
 from detector.state import COUNTER_NAMES, CROSSING, EXHIBIT, Limits, State
@@ -61,10 +65,17 @@ def class_prior(vocabulary: Vocabulary) -> np.ndarray:
 class Engine:
     """Scores, decides, remembers. Deterministic: the same events in the same order give the same decisions."""
 
-    def __init__(self, policy: Policy, vocabulary: Vocabulary | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        vocabulary: Vocabulary | None = None,
+        limits: Limits | None = None,
+        is_alone: bool = True,
+    ) -> None:
         self.policy = policy
         self.vocabulary = vocabulary or Vocabulary()
         self.state = State(shipped_offsets(policy), class_prior(self.vocabulary), limits)
+        self.epochs = Epochs(self.state, is_alone)
         self.trails: OrderedDict[int, deque[Exhibit]] = OrderedDict()
         self.visits: OrderedDict[int, dict[int, Exhibit]] = OrderedDict()
         self.revoked: OrderedDict[int, str] = OrderedDict()
@@ -72,21 +83,61 @@ class Engine:
         self.challenge = Challenge(policy.challengers) if policy.challengers else None
         self.leases = LeaseBook(policy.leases)
         self.rows_seen = 0
+        self.taken = 0
         self._exhibits = np.zeros(SLICE + 1, EXHIBIT)
         self._crossings = np.zeros(SLICE, CROSSING)
 
     def process(self, rows: np.ndarray, batches: dict[int, Batch], decides: bool = True) -> list[Decision]:
-        """Decisions of a frame. ``rows``: ``ROW`` array in event order; ``batches``: by the number each row carries."""
+        """Decisions of a frame. ``rows``: ``ROW`` array in event order; ``batches``: by the number each row carries.
+
+        ``taken`` says how many rows were walked: all, unless the version of an epoch is missing (``blocked_on``). The rest is to come again later.
+        """
         decisions: list[Decision] = []
         start = 0
-        while start < len(rows):
+        while start < len(rows) and self.epochs.reach(epoch_of(float(rows[start]["time_s"]))):
             end = min(len(rows), start + SLICE - self.rows_seen % SLICE)
-            decisions += self._slice(rows[start:end], batches, decides)
-            self.rows_seen += end - start
-            if self.rows_seen % SLICE == 0:
+            walked, made = self._slice(rows[start:end], batches, decides)
+            decisions += made
+            self.rows_seen += walked
+            if walked and self.rows_seen % SLICE == 0:
                 self.state.evict_idle()
-            start = end
+            start += walked
+        self.taken = start
         return decisions
+
+    @property
+    def epoch(self) -> int:
+        """The epoch the engine is in, or waits to enter; all before it are finished. -1 before the first event."""
+        return self.epochs.epoch
+
+    @property
+    def blocked_on(self) -> int | None:
+        """The epoch whose version is missing; None where none is."""
+        return self.epochs.blocked_on
+
+    def take_deltas(self) -> list[Delta]:
+        """What this shard learned in the epochs it finished, each handed out once. An engine that is alone has nothing to hand out."""
+        deltas, self.epochs.deltas = self.epochs.deltas, []
+        return deltas
+
+    def give_version(self, epoch: int, merged_delta: Delta) -> None:
+        """What all shards together learned in ``epoch``: given in order, one for each epoch in which anybody learned anything."""
+        self.epochs.give(epoch, merged_delta)
+
+    def advance(self, clock_s: float) -> None:
+        """Tells a shard with nothing to do how far event time has come, so that nobody waits for it."""
+        self.epochs.reach(epoch_of(clock_s))
+
+    def divide(self, shard: int) -> None:
+        """Makes one of several shards out of an engine that was alone: each starts from the same state, and only the first hands out what it holds."""
+        self.epochs.is_alone = False
+        if shard:
+            self.epochs.forget_own()
+
+    def identity_days(self) -> dict[str, int]:
+        """Identity-days by path, those of this engine's running epoch included."""
+        days = self.epochs.total("identity_days")
+        return {path.name.lower(): int(days[path]) for path in Path}
 
     def knobs(self, decides: bool) -> scoring.Knobs:
         """The policy's numbers as the compiled loop takes them."""
@@ -102,11 +153,12 @@ class Engine:
             decides=decides,
         )
 
-    def _slice(self, rows: np.ndarray, batches: dict[int, Batch], decides: bool) -> list[Decision]:
+    def _slice(self, rows: np.ndarray, batches: dict[int, Batch], decides: bool) -> tuple[int, list[Decision]]:
         self.state.reserve(len(rows))
         keys = np.array(self.vocabulary.keys, np.uint64)
         arrays = self.state.arrays(self.vocabulary)
-        kept, crossed = scoring.walk(rows, arrays, keys, self.knobs(decides), self._exhibits, self._crossings)
+        kept, crossed, walked = scoring.walk(rows, arrays, keys, self.knobs(decides), self._exhibits, self._crossings)
+        rows = rows[:walked]
         surprises = self.challenge.surprises(rows) if self.challenge else {}
         crossings = {int(c["exhibit"]): int(c["kind"]) for c in self._crossings[:crossed]}
         found: list[tuple[int, Decision]] = []
@@ -119,7 +171,7 @@ class Engine:
         if decides:
             found += self._check_leases(rows, batches)
         found.sort(key=lambda pair: pair[0])
-        return [decision for _row, decision in found]
+        return walked, [decision for _row, decision in found]
 
     def _keep(self, rows: np.ndarray, batches: dict[int, Batch], x: np.void) -> Exhibit:
         row = rows[int(x["row"])]
@@ -235,7 +287,8 @@ class Engine:
 
     def _check_leases(self, rows: np.ndarray, batches: dict[int, Batch]) -> list[tuple[int, Decision]]:
         found = []
-        for i in np.flatnonzero(rows["path"] == int(Path.EMERGENCY)):
+        is_notice = rows["marks"] & int(Mark.NOTICE) != 0
+        for i in np.flatnonzero((rows["path"] == int(Path.EMERGENCY)) & ~is_notice):
             row = rows[i]
             event = batches[int(row["batch"])].event(int(row["index"]))
             overrun = self.leases.use(event)
@@ -245,7 +298,7 @@ class Engine:
 
     def _overrun(self, event: AuditEvent, text: str) -> Decision:
         actor, loop = event.actor, name_loop(0, Path.EMERGENCY, "lease")
-        use = self.leases.uses[actor.principal]
+        use = self.leases.uses[holder_of(event)]
         action = "alert" if is_never_revoked(self.policy.guards, actor) else "revoke_session"
         return Decision(
             decision_id=decision_id(actor.credential, action, event.event_id, event.time_ns),

@@ -17,24 +17,25 @@ from detector.learning import (
     DAY_S,
     HOUR_S,
     close_day,
+    entrust,
     fade,
     is_duplicate,
     learn_operation,
     meet,
     mint,
     remember,
-    turn_day,
     unlearn,
 )
 from detector.state import (
-    DAY,
     DUPLICATES,
+    ENDS,
     EVENTS,
     EVERYBODY,
     FIRST,
     HELD,
     LATE,
     NOW,
+    OWN_FIRST,
     Arrays,
 )
 from models.compiled import Row, compiled
@@ -88,6 +89,7 @@ ALERT, REVOKE, CERTAIN, SOURCE_ALERTED, SOURCE_REVOKED, COLD_ALERT, COLD_REVOKE,
 _SOURCE, _NETWORK, _AGENT, _EDGE, _RESOURCE, _VISIT = (np.uint64(k) for k in range(11, 17))
 
 _CANARY, _OUT, _EXPOSED = int(Mark.CANARY), int(Mark.OUT_OF_BOUNDS), int(Mark.EXPOSED)
+_NOTICE = int(Mark.NOTICE)
 _RETIRED, _UNSCORED = int(Mark.RETIRED), int(Mark.PROVIDER_OWNED) | int(Mark.ANONYMOUS)
 
 
@@ -106,7 +108,10 @@ class Knobs(NamedTuple):
 
 @compiled
 def score_operation(s: Arrays, q: Row, x: Row, e: Row, group: int, everybody: int, knobs: Knobs) -> None:
-    """Fills in the operation's likelihoods and its two ratios. A newborn does not vouch for itself: what it just taught its parents is left out."""
+    """Fills in the operation's likelihoods and its two ratios.
+
+    A newborn does not vouch for itself: what it teaches reaches a version only when it is one no more (``epochs.EPOCH_S``).
+    """
     c = s.constants[e.operation]
     shared_g = find(s.shared, mix(e.operation_key, np.uint64(group + 1)))
     shared_all = find(s.shared, mix(e.operation_key, np.uint64(everybody + 1)))
@@ -116,8 +121,8 @@ def score_operation(s: Arrays, q: Row, x: Row, e: Row, group: int, everybody: in
     p_all = backed_off(count_all, s.discoveries[everybody], s.distinct[everybody], uniform, PARENT_STRENGTH)
     x.group_p = backed_off(count_g, s.discoveries[group], s.distinct[group], p_all, PARENT_STRENGTH)
     own = q.distinct if x.is_cold else 0.0
-    share_all = max(s.class_seen[everybody, c.class_] - own, PRIOR_SHARE) / max(1.0, s.class_total[everybody] - own)
-    share = class_share(max(0.0, s.class_seen[group, c.class_] - own), max(0.0, s.discoveries[group] - own), share_all)
+    share_all = max(s.class_seen[everybody, c.class_] - own, PRIOR_SHARE) / max(1.0, s.class_total[everybody])
+    share = class_share(max(0.0, s.class_seen[group, c.class_] - own), s.discoveries[group], share_all)
     x.discovery_p = discovery_probability(x.group_p, share, c.attacker, c.class_mass)
     x.attacker_p = c.attacker
     x.storm = q.storm
@@ -196,7 +201,7 @@ def novelty(s: Arrays, q: Row, kind: int, value: int, slot: int, now: float, lea
         s.facts[at].first = np.uint32(now)
         remember(s, q, key, slot, 0, now)
         if mature:
-            s.news[q.group, slot] += 1.0
+            s.own_news[q.group, slot] += 1
             if slot == SOURCE:
                 q.new_source += 1.0
             elif slot == NETWORK:
@@ -225,7 +230,7 @@ def score_hand(s: Arrays, q: Row, c: Row, x: Row, e: Row, now: float, learns: bo
         x.new_agent_p = novelty(s, q, _AGENT, e.agent, AGENT, now, learns)
     if learns and q.n >= MATURE_EVENTS:
         q.trials += 1.0
-        s.trials[q.group] += 1.0
+        s.own_trials[q.group] += 1
     if x.new_network_p >= 0.0 and x.new_agent_p >= 0.0:
         q.gate += NEW_HAND_WEIGHT
 
@@ -286,8 +291,8 @@ def score_resource(s: Arrays, q: Row, x: Row, e: Row, now: float, learns: bool) 
         q.resources += 1
     if not learns:
         return
-    s.resources[q.group, cell, 0] += 1.0
-    s.resources[q.group, cell, 1] += 1.0 if is_new else 0.0
+    s.own_resources[q.group, cell, 0] += 1
+    s.own_resources[q.group, cell, 1] += 1 if is_new else 0
     at = upsert(s.facts, s.facts_used, key)
     s.facts[at].ok = np.uint32(now)
     if is_new:
@@ -319,8 +324,8 @@ def score_outcome(s: Arrays, q: Row, x: Row, everybody: int, outcome: int, used_
         x.denied_p = denied_probability(own[0], own[0] + own[1], overall[0], overall[0] + overall[1])
     if x.count == 0.0 and outcome != 3:
         if learns:
-            own[0 if denied else 1] += 1.0
-            overall[0 if denied else 1] += 1.0
+            s.own_outcomes[q.group, i, j, 0 if denied else 1] += 1
+            s.own_outcomes[everybody, i, j, 0 if denied else 1] += 1
         if denied:
             q.denied += 1.0
         else:
@@ -409,7 +414,7 @@ def judge(s: Arrays, q: Row, c: Row, x: Row, marks: int, reached: int, now: floa
     if q.level == 0 and reached == SOURCE_ALERT:
         return SOURCE_ALERTED
     if x.gate >= COLD_GATE and now - q.born < DAY_S:
-        known_estate = now - s.clock[FIRST] > DAY_S
+        known_estate = s.clock[FIRST] > 0.0 and now - s.clock[FIRST] > DAY_S
         if is_open and x.cold >= knobs.cold_revoke and c.acted == 0:
             return COLD_REVOKE
         if x.cold >= knobs.cold_alert + (KNOWN_ESTATE_BITS if known_estate else 0.0) and q.level == 0:
@@ -493,19 +498,14 @@ def describe(s: Arrays, q: Row, c: Row, x: Row, e: Row, fact: int, row: int, now
 
 
 @compiled
-def advance(s: Arrays, e: Row) -> float:
-    """Moves the event clock, never backwards, and turns the day; gives the time now in seconds."""
+def count_event(s: Arrays, e: Row) -> None:
+    """Counts an event, and whether it came late; follows the latest time and the first."""
     s.counters[EVENTS] += 1
     if e.time_s < s.clock[NOW]:
         s.counters[LATE] += 1
-    now = max(e.time_s, s.clock[NOW])
-    s.clock[NOW] = now
-    if s.clock[FIRST] == 0.0:
-        s.clock[FIRST] = now
-    day = np.floor(now / DAY_S)
-    if day > s.clock[DAY]:
-        turn_day(s, day)
-    return float(now)
+    s.clock[NOW] = max(e.time_s, s.clock[NOW])
+    if s.clock[OWN_FIRST] == 0.0 or e.time_s < s.clock[OWN_FIRST]:
+        s.clock[OWN_FIRST] = e.time_s
 
 
 @compiled
@@ -555,20 +555,28 @@ def is_noteworthy(q: Row, x: Row) -> bool:
 @compiled
 def walk(
     rows: np.ndarray, s: Arrays, operation_keys: np.ndarray, knobs: Knobs, exhibits: np.ndarray, crossings: np.ndarray
-) -> tuple[int, int]:
-    """Scores and learns a frame. ``exhibits`` needs one row more than ``rows``, ``crossings`` as many. Gives how many of each were written."""
+) -> tuple[int, int, int]:
+    """Scores and learns a frame up to the end of the epoch. ``exhibits`` needs one row more than ``rows``, ``crossings`` as many.
+
+    Gives how many of each were written, and how many rows were walked.
+    """
     kept, crossed = 0, 0
     for row in range(len(rows)):
         e = rows[row]
-        if is_duplicate(s, e.event_key):
+        if e.time_s >= s.clock[ENDS]:
+            return kept, crossed, row
+        if e.marks & _NOTICE:
+            entrust(s, e.minted, e.principal, e.minted_for, 1, e.time_s)
+            continue
+        if is_duplicate(s, e.event_key, e.principal):
             s.counters[DUPLICATES] += 1
             continue
-        now = advance(s, e)
+        count_event(s, e)
         if e.marks & _UNSCORED:
             if e.minted != np.uint64(0):
-                mint(s, e, 0, now)
+                mint(s, e, 0, e.time_s)
             continue
-        ci, pi = meet(s, e, now)
+        ci, pi, now = meet(s, e)
         c, q, x = s.credentials[ci], s.principals[pi], exhibits[kept]
         previous_s = q.at
         fade(q, now)
@@ -594,4 +602,4 @@ def walk(
             crossed += 1
         if kind or reached or is_noteworthy(q, x):
             kept += 1
-    return kept, crossed
+    return kept, crossed, len(rows)

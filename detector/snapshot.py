@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from detector.engine import TRAIL, Engine
+from detector.epochs import Delta
 from detector.errors import StateError
 from detector.event import AuditEvent, Provider
 from detector.policy.leases import Use
@@ -19,7 +20,7 @@ from detector.reasons import Exhibit
 from detector.state import EXHIBIT
 
 MAGIC = b"OUTPACE\x00"
-VERSION = 2
+VERSION = 3
 _DIGEST = 32
 
 
@@ -50,6 +51,11 @@ class Saved(msgspec.Struct, frozen=True):
     standing: list[tuple[int, tuple[str, float]]]
     leases: dict[str, Use]
     rows_seen: int
+    epoch: int
+    through: int
+    is_open: bool
+    given: list[tuple[int, Delta]]
+    deltas: list[Delta]
 
 
 class _File(msgspec.Struct, frozen=True, array_like=True):
@@ -77,6 +83,11 @@ def head_of(engine: Engine) -> bytes:
             standing=list(engine.standing.items()),
             leases=engine.leases.uses,
             rows_seen=engine.rows_seen,
+            epoch=engine.epochs.epoch,
+            through=engine.epochs.through,
+            is_open=engine.epochs.is_open,
+            given=list(engine.epochs.given.items()),
+            deltas=engine.epochs.deltas,
         )
     )
 
@@ -134,6 +145,7 @@ def fill(engine: Engine, head: bytes, arrays: Mapping[str, bytes]) -> None:
         table.rows, table.evicted = loaded[f"table/{name}"], saved.evicted[name]
         table.used[0] = int((table.rows["key"] != 0).sum())
     engine.state.plain = {name: loaded[f"plain/{name}"] for name in engine.state.plain}
+    engine.state.refresh()
     engine.trails = OrderedDict(
         (key, deque((_unexhibit(e) for e in trail), maxlen=TRAIL)) for key, trail in saved.trails
     )
@@ -142,6 +154,9 @@ def fill(engine: Engine, head: bytes, arrays: Mapping[str, bytes]) -> None:
     engine.standing = OrderedDict(saved.standing)
     engine.leases.uses = saved.leases
     engine.rows_seen = saved.rows_seen
+    epochs = engine.epochs
+    epochs.epoch, epochs.through, epochs.is_open = saved.epoch, saved.through, saved.is_open
+    epochs.given, epochs.deltas = dict(saved.given), list(saved.deltas)
 
 
 def _load(saved: SavedArray, data: bytes, like: np.ndarray, name: str) -> np.ndarray:

@@ -108,7 +108,6 @@ class Replay:
     def summary(self) -> Summary:
         """Counts of the whole run."""
         counters, live = self.engine.counters(), self.engine.state.live
-        days = self.engine.state.plain["identity_days"]
         return Summary(
             events=self.events,
             rejected=self.rejected_count,
@@ -124,8 +123,6 @@ class Replay:
             duplicates=self.duplicates,
             late=counters["late"],
             evicted=counters["evicted"],
-            identity_days={
-                name: int(days[i]) for i, name in enumerate(("human", "workload", "delegated", "emergency"))
-            },
+            identity_days=self.engine.identity_days(),
             baseline_events=self.baseline_events,
         )

@@ -21,7 +21,7 @@ from detector.event import Actor, AuditEvent, Mark, Outcome, Provider
 from detector.identity.agents import agent_name, network_of
 from detector.identity.context import ContextFeeds
 from detector.identity.rules import IdentityRules
-from detector.sources.cloudtrail_identity import UserIdentity, claims_of, default_path, identify
+from detector.sources.cloudtrail_identity import UserIdentity, claims_of, default_path, identify, role_of_session
 from detector.sources.framing import Block, decode_block
 from detector.sources.memo import Memo
 from detector.sources.spans import resource_keys
@@ -197,6 +197,42 @@ def minted_credential(operation: str, record: Record) -> str:
     return key or ""
 
 
+class _Request(msgspec.Struct):
+    roleArn: str | None = None
+
+
+class _Session(msgspec.Struct):
+    arn: str | None = None
+
+
+class _Owner(msgspec.Struct):
+    userName: str | None = None
+
+
+class _Heir(msgspec.Struct):
+    assumedRoleUser: _Session | None = None
+    accessKey: _Owner | None = None
+    loginProfile: _Owner | None = None
+
+
+def heir_of(operation: str, record: Record) -> str:
+    """The principal a minted credential speaks for, where the record names one; '' for the caller itself or nobody known.
+
+    The role's own name comes first: the session's leaves out the path of a role such as ``role/service/deploy``.
+    """
+    try:
+        asked = msgspec.json.decode(record.requestParameters, type=_Request | None)
+        given = msgspec.json.decode(record.responseElements, type=_Heir | None)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    if operation.startswith("sts:AssumeRole"):
+        session = given and given.assumedRoleUser and given.assumedRoleUser.arn
+        return (asked and asked.roleArn) or role_of_session(session or "")
+    owner = given and (given.accessKey or given.loginProfile)
+    account = record.recipientAccountId
+    return f"arn:aws:iam::{account}:user/{owner.userName}" if owner and owner.userName and account else ""
+
+
 class CloudTrailParser:
     """Turns blocks of CloudTrail into batches. Holds only bounded memos: nothing here changes a decision."""
 
@@ -281,6 +317,7 @@ class CloudTrailParser:
         minted = minted_credential(operation, record)
         if minted:
             rows[i]["minted"] = text_key(minted)
+            rows[i]["minted_for"] = text_key(heir_of(operation, record))
         if operation == "signin:ConsoleLogin" and b'"Failure"' in bytes(record.responseElements):
             rows[i]["outcome"] = int(Outcome.FAILED_AUTHENTICATION)
 
