@@ -10,6 +10,7 @@ Blind to: rows that come when their epoch is over; they are scored, and teach, i
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -144,7 +145,7 @@ def fold(state: State, delta: Delta) -> None:
     rows = np.frombuffer(delta.shared, _SHARED)
     shared, counts = state.tables["shared"], state.plain["counts"]
     shared.reserve(len(rows))
-    _fold_shared(rows, shared.rows, shared.used, state.plain["distinct"], np.uint32(delta.epoch * EPOCH_S))
+    _fold_shared(rows, shared.rows, shared.used, state.plain["distinct"], int(delta.epoch * EPOCH_S))
     shared.evict_idle()
     counts[np.frombuffer(delta.places, np.uint32)] += np.frombuffer(delta.amounts, np.int64)
     clock = state.plain["clock"]
@@ -207,9 +208,9 @@ class Epochs:
         """Drops what was learned in the running epoch: another shard that started from the same state holds it too."""
         harvest(self.state, self.epoch, self.epoch)
 
-    def total(self, section: str) -> np.ndarray:
+    def total(self, section: str) -> np.ndarray[Any, Any]:
         """A section of the counts with everything this engine knows of, merged or not."""
-        found = self.state.counted("counts")[section] + self.state.counted("own")[section]
+        found: np.ndarray[Any, Any] = self.state.counted("counts")[section] + self.state.counted("own")[section]
         for delta in [*self.given.values(), *self.deltas]:
             found = found + section_of(delta, section)
         return found

@@ -5,6 +5,7 @@ Called from ``detector/scoring.py`` only, and compiled with it.
 
 import numpy as np
 
+from detector.event import Mark
 from detector.state import JOURNAL_ROWS, JOURNALLED, SEEN_COUNT, SEEN_KEYS, SEEN_SIDE, Arrays
 from models.budget import bin_of
 from models.compiled import Row, compiled
@@ -15,6 +16,7 @@ from models.table import find, upsert
 HOUR_S = 3600.0
 DAY_S = 86_400.0
 _OPERATION = 255
+_PROVIDER_OWNED = int(Mark.PROVIDER_OWNED)
 
 
 @compiled
@@ -165,11 +167,12 @@ def meet(s: Arrays, e: Row) -> tuple[int, int, float]:
 def mint(s: Arrays, e: Row, parent_depth: int, now: float) -> None:
     """Writes the lineage of a credential this call issued, for whom it speaks; where that is not known, for the caller alone."""
     heir = e.minted_for if e.minted_for != np.uint64(0) else e.principal
-    entrust(s, e.minted, heir, e.principal, parent_depth + 1 if heir == e.principal else 1, now)
+    depth = parent_depth + 1 if heir == e.principal else 1
+    entrust(s, e.minted, heir, e.principal, depth, e.marks & _PROVIDER_OWNED, now)
 
 
 @compiled
-def entrust(s: Arrays, credential: int, heir: int, minter: int, depth: int, now: float) -> None:
+def entrust(s: Arrays, credential: int, heir: int, minter: int, depth: int, by_provider: int, now: float) -> None:
     """Notes who minted a credential, once."""
     i = upsert(s.credentials, s.credentials_used, mix(credential, heir))
     m = s.credentials[i]
@@ -177,4 +180,5 @@ def entrust(s: Arrays, credential: int, heir: int, minter: int, depth: int, now:
         m.credential = credential
         m.parent_principal = minter
         m.depth = min(200, depth)
+        m.is_provider_minted = 1 if by_provider else 0
         m.last = max(m.last, np.uint32(now))

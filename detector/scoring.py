@@ -53,7 +53,7 @@ from models.discovery import (
     new_probability,
     outcome_bits,
 )
-from models.evidence import REPEAT_BITS, REPEAT_WITHIN_S, combined_bits, kept_after, ratio_bits, storm_damped
+from models.evidence import REPEAT_BITS, REPEAT_WITHIN_S, combined_bits, ratio_bits, storm_damped
 from models.hashing import mix
 from models.iteration import GATE_OPENS_AT, NEW_HAND_WEIGHT, NEW_RESOURCE_WEIGHT, is_iteration
 from models.sequence import (
@@ -75,9 +75,6 @@ COLD_GATE = 1.9
 KNOWN_ESTATE_BITS = 5.0
 NOTEWORTHY_BITS = 0.5
 NOTEWORTHY_COLD_BITS = 2.0
-INHERITED_CAP_BITS = 6.0
-INHERITED_GATE = 1.4
-SOURCE_ALERT, SOURCE_REVOKE = 4, 5
 EXPOSED_BITS = 6.0
 RETIRED_BITS = 8.0
 SIGNAL_BITS, SIGNAL_MAX, SIGNAL_COUNT = np.uint64(5), np.uint64(31), 12
@@ -85,12 +82,19 @@ SIGNAL_BITS, SIGNAL_MAX, SIGNAL_COUNT = np.uint64(5), np.uint64(31), 12
 # what a crossing is
 ALERT, REVOKE, CERTAIN, SOURCE_ALERTED, SOURCE_REVOKED, COLD_ALERT, COLD_REVOKE, RETIRED_USE = range(1, 9)
 
+ACTING = (REVOKE, CERTAIN, SOURCE_REVOKED, COLD_REVOKE)
+"""Crossings above an alert."""
+
+# why an exhibit is handed on to the second stage, as bits of ``NOTE.flags``
+SIGHTED, HEIR, MINTER, KNOWN_ESTATE, DECIDES = 1, 2, 4, 8, 16
+
 # kinds of fact a principal accumulates
-_SOURCE, _NETWORK, _AGENT, _EDGE, _RESOURCE, _VISIT = (np.uint64(k) for k in range(11, 17))
+_SOURCE, _NETWORK, _AGENT, _EDGE, _RESOURCE = (np.uint64(k) for k in range(11, 16))
 
 _CANARY, _OUT, _EXPOSED = int(Mark.CANARY), int(Mark.OUT_OF_BOUNDS), int(Mark.EXPOSED)
 _NOTICE = int(Mark.NOTICE)
-_RETIRED, _UNSCORED = int(Mark.RETIRED), int(Mark.PROVIDER_OWNED) | int(Mark.ANONYMOUS)
+_RETIRED, _PROVIDER_OWNED = int(Mark.RETIRED), int(Mark.PROVIDER_OWNED)
+_UNSCORED = _PROVIDER_OWNED | int(Mark.ANONYMOUS)
 
 
 class Knobs(NamedTuple):
@@ -146,7 +150,10 @@ def score_from_inputs(x: Row) -> None:
 
 @compiled
 def score_beside(x: Row) -> None:
-    """Everything beside the operation: answer, hand, resource, lineage, operator's files. From inputs in ``x`` alone."""
+    """Everything beside the operation: answer, hand, resource, lineage, operator's files. From inputs in ``x`` alone.
+
+    ``x.inherited`` is 0 today: what a minter's suspicion adds is the second stage's (``links.py``). Older case files hold it.
+    """
     a = x.inherited + x.context
     b = x.inherited + x.context
     if x.denied_p >= 0.0 and not x.is_repeat:
@@ -236,42 +243,10 @@ def score_hand(s: Arrays, q: Row, c: Row, x: Row, e: Row, now: float, learns: bo
 
 
 @compiled
-def visit(s: Arrays, q: Row, e: Row, now: float) -> int:
-    """Second stage: how many mature principals this young source newly reached within the hour."""
-    i = upsert(s.sources, s.sources_used, e.source)
-    r = s.sources[i]
-    if r.first == 0:
-        r.first = np.uint32(now)
-        r.window = np.uint32(now)
-    r.last = np.uint32(now)
-    if now - r.first > DAY_S:
-        return 0
-    if now - r.window > HOUR_S:
-        r.window = np.uint32(now)
-        r.count = 0
-    at = upsert(s.facts, s.facts_used, mix(mix(q.key, e.source), _VISIT))
-    if s.facts[at].ok != 0 and now - s.facts[at].ok <= HOUR_S:
-        return 0
-    s.facts[at].ok = np.uint32(now)
-    r.count += 1
-    return np.int64(r.count)
-
-
-@compiled
 def score_lineage(s: Arrays, q: Row, c: Row, x: Row, now: float, learns: bool) -> None:
-    """First use of a minted credential: a delegation edge never walked before, and evidence inherited from whoever minted it."""
-    if c.parent_principal == np.uint64(0) or c.parent_principal == q.key:
-        return
-    x.new_edge_p = novelty(s, q, _EDGE, c.parent_principal, EDGE, now, learns)
-    i = find(s.principals, c.parent_principal)
-    if i < 0:
-        return
-    p = s.principals[i]
-    kept = kept_after(now - p.at)
-    own = combined_bits(p.a * kept, p.b * kept) - s.offsets[p.group]
-    if own > 0.0:
-        x.inherited = min(INHERITED_CAP_BITS, own)
-        q.gate += min(INHERITED_GATE, p.gate)
+    """First use of a credential another principal minted: a delegation edge never walked before."""
+    if c.parent_principal != np.uint64(0) and c.parent_principal != q.key:
+        x.new_edge_p = novelty(s, q, _EDGE, c.parent_principal, EDGE, now, learns)
 
 
 @compiled
@@ -398,30 +373,29 @@ def iterate(q: Row, x: Row, e: Row, now: float, previous_s: float) -> None:
 
 
 @compiled
-def judge(s: Arrays, q: Row, c: Row, x: Row, marks: int, reached: int, now: float, knobs: Knobs) -> int:
+def is_known_estate(s: Arrays, now: float) -> bool:
+    """Whether the estate has been watched for a day."""
+    return bool(s.clock[FIRST] > 0.0 and now - s.clock[FIRST] > DAY_S)
+
+
+@compiled
+def judge(s: Arrays, q: Row, c: Row, x: Row, marks: int, now: float, knobs: Knobs) -> int:
     """The kind of crossing this event is, or 0."""
     if q.level != 0 and now > q.level_until:
         q.level = 0
     if marks & (_CANARY | _OUT) and c.acted == 0:
         return CERTAIN
-    offset = s.offsets[q.group]
-    x.threshold = offset + knobs.margin
     is_open = x.gate >= GATE_OPENS_AT
     if is_open and x.evidence >= x.threshold and c.acted == 0 and now - q.born >= knobs.young_s:
         return REVOKE
-    if reached >= SOURCE_REVOKE and c.acted == 0:
-        return SOURCE_REVOKED
-    if q.level == 0 and reached == SOURCE_ALERT:
-        return SOURCE_ALERTED
     if x.gate >= COLD_GATE and now - q.born < DAY_S:
-        known_estate = s.clock[FIRST] > 0.0 and now - s.clock[FIRST] > DAY_S
         if is_open and x.cold >= knobs.cold_revoke and c.acted == 0:
             return COLD_REVOKE
-        if x.cold >= knobs.cold_alert + (KNOWN_ESTATE_BITS if known_estate else 0.0) and q.level == 0:
+        if x.cold >= knobs.cold_alert + (KNOWN_ESTATE_BITS if is_known_estate(s, now) else 0.0) and q.level == 0:
             return COLD_ALERT
     if q.level == 0 and marks & _RETIRED:
         return RETIRED_USE
-    if q.level == 0 and is_open and x.evidence >= offset + knobs.alert_margin:
+    if q.level == 0 and is_open and x.evidence >= x.threshold - knobs.margin + knobs.alert_margin:
         return ALERT
     return 0
 
@@ -430,9 +404,9 @@ def judge(s: Arrays, q: Row, c: Row, x: Row, marks: int, reached: int, now: floa
 def act(
     s: Arrays, q: Row, c: Row, x: Row, kind: int, everybody: int, operation_keys: np.ndarray, now: float, knobs: Knobs
 ) -> None:
-    """What a crossing changes: the level, and above alerts undo the hour, hold learning, warn the parent."""
+    """What a crossing changes: the level, and above alerts undo the hour and hold learning."""
     q.level_until = np.uint32(now + DAY_S)
-    if kind in (ALERT, SOURCE_ALERTED, COLD_ALERT, RETIRED_USE):
+    if kind in (ALERT, COLD_ALERT, RETIRED_USE):
         q.level = 1
         return
     q.level = 2
@@ -444,10 +418,6 @@ def act(
     q.cold = 0.0
     q.gate = 0.0
     s.counters[HELD] += 1
-    i = find(s.principals, c.parent_principal) if c.parent_principal != np.uint64(0) else -1
-    if i >= 0 and s.principals[i].key != q.key and s.principals[i].a > 0.0:
-        s.principals[i].a += 4.0
-        s.principals[i].b += 4.0
 
 
 @compiled
@@ -464,7 +434,7 @@ def clear(x: Row) -> None:
 
 
 @compiled
-def describe(s: Arrays, q: Row, c: Row, x: Row, e: Row, fact: int, row: int, now: float) -> None:
+def describe(s: Arrays, q: Row, c: Row, x: Row, e: Row, fact: int, row: int, now: float, knobs: Knobs) -> None:
     """Writes down who did what and what was known of it before."""
     clear(x)
     x.time_s = e.time_s
@@ -487,6 +457,7 @@ def describe(s: Arrays, q: Row, c: Row, x: Row, e: Row, fact: int, row: int, now
     x.a_before = q.a
     x.b_before = q.b
     x.cold_before = q.cold
+    x.threshold = s.offsets[q.group] + knobs.margin
     if fact >= 0:
         f = s.facts[fact]
         denied = e.outcome == 1 or e.outcome == 2
@@ -509,8 +480,8 @@ def count_event(s: Arrays, e: Row) -> None:
 
 
 @compiled
-def score(s: Arrays, q: Row, c: Row, x: Row, e: Row, used_to_work: bool, now: float, knobs: Knobs) -> int:
-    """Every term of one event, before anything is learned from it; gives how many principals its source newly reached this hour."""
+def score(s: Arrays, q: Row, c: Row, x: Row, e: Row, used_to_work: bool, now: float, knobs: Knobs) -> None:
+    """Every term of one event, before anything is learned from it."""
     everybody = EVERYBODY + e.provider
     learns = not x.is_held
     if c.first == 0:
@@ -519,14 +490,12 @@ def score(s: Arrays, q: Row, c: Row, x: Row, e: Row, used_to_work: bool, now: fl
         c.principal = q.key
     c.last = np.uint32(now)
     score_hand(s, q, c, x, e, now, learns)
-    reached = visit(s, q, e, now) if x.new_source_p >= 0.0 else 0
     score_operation(s, q, x, e, q.group, everybody, knobs)
     score_outcome(s, q, x, everybody, e.outcome, used_to_work, learns)
     if x.is_young:
         score_resource(s, q, x, e, now, learns)
     score_context(q, c, x, e.marks)
     score_beside(x)
-    return reached
 
 
 @compiled
@@ -547,26 +516,42 @@ def follow(s: Arrays, q: Row, x: Row, e: Row) -> None:
 
 @compiled
 def is_noteworthy(q: Row, x: Row) -> bool:
-    """Whether the event stays behind as an exhibit."""
+    """Whether the event stays behind as an exhibit; of a principal that minted also one that lets its evidence fall."""
+    if x.new_source_p >= 0.0 or (q.is_minter and x.a_before > NOTEWORTHY_BITS):
+        return True
     cold_news = x.cold > NOTEWORTHY_COLD_BITS and (not x.is_repeat or x.beside_b > 0.0)
     return q.level == 2 or x.a > NOTEWORTHY_BITS or cold_news
 
 
 @compiled
-def walk(
-    rows: np.ndarray, s: Arrays, operation_keys: np.ndarray, knobs: Knobs, exhibits: np.ndarray, crossings: np.ndarray
-) -> tuple[int, int, int]:
-    """Scores and learns a frame up to the end of the epoch. ``exhibits`` needs one row more than ``rows``, ``crossings`` as many.
+def annotate(s: Arrays, q: Row, c: Row, x: Row, note: Row, kind: int, now: float, knobs: Knobs) -> None:
+    """Writes down beside an exhibit what was decided on it and what the second stage wants to know."""
+    is_heir = c.parent_principal != np.uint64(0) and c.parent_principal != q.key and c.is_provider_minted == 0
+    note.parent = c.parent_principal if is_heir else np.uint64(0)
+    note.born = q.born
+    note.first = c.first
+    note.kind = kind
+    note.has_acted = c.acted
+    note.level = q.level
+    note.flags = (SIGHTED if x.new_source_p >= 0.0 else 0) | (HEIR if is_heir else 0) | (MINTER if q.is_minter else 0)
+    note.flags |= (KNOWN_ESTATE if is_known_estate(s, now) else 0) | (DECIDES if knobs.decides else 0)
 
-    Gives how many of each were written, and how many rows were walked.
+
+@compiled
+def walk(
+    rows: np.ndarray, s: Arrays, operation_keys: np.ndarray, knobs: Knobs, exhibits: np.ndarray, notes: np.ndarray
+) -> tuple[int, int]:
+    """Scores and learns a frame up to the end of the epoch. ``exhibits`` needs one row more than ``rows``, ``notes`` as many.
+
+    Gives how many exhibits and notes were written, and how many rows were walked.
     """
-    kept, crossed = 0, 0
+    kept = 0
     for row in range(len(rows)):
         e = rows[row]
         if e.time_s >= s.clock[ENDS]:
-            return kept, crossed, row
+            return kept, row
         if e.marks & _NOTICE:
-            entrust(s, e.minted, e.principal, e.minted_for, 1, e.time_s)
+            entrust(s, e.minted, e.principal, e.minted_for, 1, e.marks & _PROVIDER_OWNED, e.time_s)
             continue
         if is_duplicate(s, e.event_key, e.principal):
             s.counters[DUPLICATES] += 1
@@ -583,23 +568,23 @@ def walk(
         close_day(s, q, e.path, now)
         fact_key = mix(q.key ^ np.uint64(q.born), e.operation_key)
         fact = find(s.facts, fact_key)
-        describe(s, q, c, x, e, fact, row, now)
+        describe(s, q, c, x, e, fact, row, now, knobs)
         used_to_work = fact >= 0 and s.facts[fact].ok != 0 and not x.is_young
-        reached = score(s, q, c, x, e, used_to_work, now, knobs)
+        score(s, q, c, x, e, used_to_work, now, knobs)
         iterate(q, x, e, now, previous_s)
         accumulate(q, x)
         follow(s, q, x, e)
         if e.minted != np.uint64(0):
             mint(s, e, c.depth, now)
+            if e.minted_for != np.uint64(0) and e.minted_for != q.key:
+                q.is_minter = 1
         if not x.is_held:
             learn_operation(s, q, fact_key, e, x, EVERYBODY + e.provider, now)
         q.last = np.uint32(now)
-        kind = judge(s, q, c, x, e.marks, reached, now, knobs) if knobs.decides else 0
+        kind = judge(s, q, c, x, e.marks, now, knobs) if knobs.decides else 0
         if kind:
             act(s, q, c, x, kind, EVERYBODY + e.provider, operation_keys, now, knobs)
-            crossings[crossed].exhibit = kept
-            crossings[crossed].kind = kind
-            crossed += 1
-        if kind or reached or is_noteworthy(q, x):
+        if kind or is_noteworthy(q, x):
+            annotate(s, q, c, x, notes[kept], kind, now, knobs)
             kept += 1
-    return kept, crossed, len(rows)
+    return kept, len(rows)

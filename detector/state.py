@@ -1,8 +1,8 @@
 """Everything the engine remembers, as bounded arrays, and how it is saved and loaded.
 
 Per entity: ``credentials`` (a credential in one principal's hands: lineage, hands), ``principals`` (counts, evidence, loop), ``facts`` (a
-principal's operations, sources, agents, resources: what it has done and when), ``sources`` (second stage). Each table evicts its oldest idle rows at
-its limit and counts them. Dates are seconds since 1970 in u4, good until 2106.
+principal's operations, sources, agents, resources: what it has done and when). Each table evicts its oldest idle rows at its limit and counts
+them. Dates are seconds since 1970 in u4, good until 2106.
 
 What principals share (what peer groups and everybody took up, the budget) is kept twice: the *version* everybody reads during an epoch, and what was
 *taught* here since the epoch began. Both are whole numbers, so the sum over shards does not depend on who adds first. ``Epochs`` moves the one into
@@ -40,7 +40,8 @@ CREDENTIAL = np.dtype(
         ("depth", "u1"),
         ("acted", "u1"),
         ("context", "u1"),
-        ("pad", "u1", (5,)),
+        ("is_provider_minted", "u1"),
+        ("pad", "u1", (4,)),
     ]
 )
 
@@ -80,13 +81,14 @@ PRINCIPAL = np.dtype(
         ("level", "u1"),
         ("news", "u1"),
         ("day_dirty", "u1"),
+        ("is_minter", "u1"),
+        ("pad", "u1", (7,)),
     ]
 )
 
 FACT = np.dtype([("key", "u8"), ("count", "u4"), ("first", "u4"), ("ok", "u4"), ("denied", "u4")])
 SHARED = np.dtype([("key", "u8"), ("count", "i4"), ("last", "u4")])
 TAUGHT = np.dtype([("key", "u8"), ("count", "i4"), ("last", "u4"), ("group", "u2"), ("pad", "u1", (6,))])
-SOURCE = np.dtype([("key", "u8"), ("first", "u4"), ("last", "u4"), ("window", "u4"), ("count", "u4")])
 JOURNAL = np.dtype(
     [("time", "f8"), ("principal", "u8"), ("fact", "u8"), ("operation", "u2"), ("kind", "u1"), ("pad", "u1", (5,))]
 )
@@ -143,7 +145,19 @@ EXHIBIT = np.dtype(
     ]
 )
 
-CROSSING = np.dtype([("exhibit", "i4"), ("kind", "u1"), ("pad", "u1", (3,))])
+NOTE = np.dtype(
+    [
+        ("parent", "u8"),
+        ("born", "u4"),
+        ("first", "u4"),
+        ("kind", "u1"),
+        ("flags", "u1"),
+        ("has_acted", "u1"),
+        ("level", "u1"),
+        ("pad", "u1", (4,)),
+    ]
+)
+"""What goes with an exhibit: what was decided on it (``kind``, 0 nothing), and what the second stage wants to know."""
 
 COUNTED: dict[str, tuple[int, ...]] = {
     "discoveries": (_ALL_GROUPS,),
@@ -177,8 +191,6 @@ class Arrays(NamedTuple):
     shared: np.ndarray
     taught: np.ndarray
     taught_used: np.ndarray
-    sources: np.ndarray
-    sources_used: np.ndarray
     seen: np.ndarray
     journal: np.ndarray
     clock: np.ndarray
@@ -221,13 +233,12 @@ class Limits(NamedTuple):
     facts: int = 24_000_000
     shared: int = 1_000_000
     taught: int = 1_000_000
-    sources: int = 1_000_000
 
 
 class State:
     """The engine's memory: tables that grow and evict, plain arrays that do not."""
 
-    PER_EVENT: ClassVar = {"credentials": 2, "principals": 1, "facts": 7, "shared": 0, "taught": 2, "sources": 1}
+    PER_EVENT: ClassVar = {"credentials": 2, "principals": 1, "facts": 7, "shared": 0, "taught": 2}
 
     def __init__(self, shipped_offsets: np.ndarray, class_prior: np.ndarray, limits: Limits | None = None) -> None:
         limits = limits or Limits()
@@ -237,7 +248,6 @@ class State:
             "facts": Table(FACT, limits.facts, ("ok", "denied")),
             "shared": Table(SHARED, limits.shared, ("last",)),
             "taught": Table(TAUGHT, limits.taught, ("last",)),
-            "sources": Table(SOURCE, limits.sources, ("last",)),
         }
         self.plain = {
             "seen": np.zeros((2, SEEN_KEYS), np.uint64),
@@ -251,6 +261,8 @@ class State:
         }
         self.class_prior = np.zeros((_ALL_GROUPS, CLASS_COUNT))
         self.class_prior[EVERYBODY:] = class_prior
+        self._measured = np.zeros(COUNTED["histogram"], np.int64)
+        self._shipped, self._offsets = np.full(GROUPS, np.nan), np.zeros(GROUPS)
         self.derived: dict[str, np.ndarray] = {}
         self.refresh()
 
@@ -267,7 +279,15 @@ class State:
         self.derived["distinct"] = self.plain["distinct"].astype(np.float64)
         self.derived["class_seen"] += self.class_prior
         self.derived["class_total"] = self.derived["discoveries"] + self.class_prior.sum(axis=1)
-        self.derived["offsets"] = np.array([measured_offset(histogram[g], shipped[g]) for g in range(GROUPS)])
+        self._measure(histogram, shipped)
+
+    def _measure(self, histogram: np.ndarray, shipped: np.ndarray) -> None:
+        """Offsets of the groups whose days or shipped offset changed since they were last measured; the others stay."""
+        changed = (histogram != self._measured).any(axis=1) | (shipped != self._shipped)
+        for g in np.flatnonzero(changed):
+            self._offsets[g] = measured_offset(histogram[g], shipped[g])
+        self._measured, self._shipped = histogram.copy(), shipped.copy()
+        self.derived["offsets"] = self._offsets.copy()
 
     def open_epoch(self, ends_s: float) -> None:
         """Lets the loop walk rows before this time."""

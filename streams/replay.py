@@ -96,6 +96,7 @@ class Replay:
             self._note_rejected(merge)
             if progress:
                 progress(merge.bytes_read)
+        yield from self.engine.settle()
         self._note_rejected(merge)
         self.seconds += time.perf_counter() - started
 

@@ -11,9 +11,10 @@ import msgspec
 import numpy as np
 
 from detector.decision import Decision
-from detector.engine import Engine, own_actions
+from detector.engine import Engine
 from detector.reasons import Exhibit
 from detector.sources.timestamps import format_time, parse_time_ns
+from detector.verdicts import own_actions
 from models.hashing import text_key
 from models.table import find
 
