@@ -358,7 +358,7 @@ def test_a_notice_is_lineage_and_nothing_else() -> None:
     original = log.rows[log.rows["minted"] != 0]
     assert notice["principal"].tolist() == original["minted_for"].tolist()
     assert notice["minted_for"].tolist() == original["principal"].tolist()
-    assert len(with_notices(rows)) == len(rows)
+    assert len(with_notices(notice)) == len(notice)
     engine = Engine(Policy(), log.vocabulary, is_alone=False)
     engine.process(notice, log.batches)
     assert engine.counters()["events"] == 0
