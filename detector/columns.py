@@ -25,6 +25,7 @@ ROW = np.dtype(
         ("agent", "u8"),
         ("resource", "u8"),
         ("minted", "u8"),
+        ("minted_for", "u8"),
         ("operation", "u2"),
         ("group", "u2"),
         ("marks", "u2"),

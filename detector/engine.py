@@ -1,14 +1,21 @@
 """The heart: a frame of events in, decisions out.
 
-``Engine.process`` walks a frame in slices (their ends fall on fixed event counts, so where a frame is cut never changes a
+``Engine.process`` walks a frame in slices (their ends fall on fixed event counts and at the ends of epochs, so where a frame is cut never changes a
 result), hands each slice to the compiled loop in ``scoring.py``, keeps the few events that mattered as exhibits, and turns
 crossings into decisions. Learning a baseline is the same path with deciding switched off.
 
-State: arrays in ``state.py`` plus, for at most ``TRAILS`` principals under suspicion, their last ``TRAIL`` exhibits.
+An engine is alone, or one of several shards, each with principals of its own. What principals share then changes hands at the ends of epochs
+(``epochs.py``): ``take_deltas`` gives what this shard learned, ``give_version`` brings what all did, and ``process`` stops where that is missing. What no
+single principal's history shows is the second stage's (``links.py``): an engine that is alone has its own, shards hand out ``take_links``.
+
+State: arrays in ``state.py`` plus, for at most ``TRAILS`` principals under suspicion, their last ``TRAIL`` exhibits, and what was decided.
 """
 
+import heapq
+import math
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
@@ -16,23 +23,26 @@ from detector import scoring
 from detector.challenge import Challenge
 from detector.columns import FAMILIES, GROUPS, Batch, Vocabulary
 from detector.config import Policy
-from detector.decision import ACTIONS, Decision, Loop, Reason, decision_id
-from detector.event import AuditEvent, Path, Provider
-from detector.learning import DAY_S, HOUR_S
+from detector.decision import Decision, Loop, Reason, decision_id
+from detector.epochs import Delta, Epochs, epoch_of
+from detector.event import AuditEvent, Mark, Path, Provider
+from detector.links import VERSION as LINK_VERSION
+from detector.links import Link, Links
 from detector.loops import name_loop
-from detector.policy.ladder import is_never_revoked, rung
-from detector.policy.leases import LeaseBook
-from detector.reasons import Exhibit, reasons_of
+from detector.policy.ladder import is_never_revoked
+from detector.policy.leases import LeaseBook, holder_of
+from detector.reasons import Exhibit
 from detector.sources.timestamps import format_time
-from detector.state import COUNTER_NAMES, CROSSING, EXHIBIT, Limits, State
-from models.budget import margin_bits
-from models.iteration import loop_tempo
+from detector.state import COUNTER_NAMES, EXHIBIT, NOTE, NOW, Limits, State
+from detector.verdicts import Verdicts, episode_of, knobs_of
 from models.sequence import CLASS_COUNT
 
 SLICE = 4096
 TRAIL = 512
 TRAILS = 20_000
-NEVER_BITS = 1e9
+LINKED = scoring.SIGHTED | scoring.HEIR | scoring.MINTER
+_KIND, _FLAGS = list(NOTE.fields or {}).index("kind"), list(NOTE.fields or {}).index("flags")
+_Timed = tuple[float, Decision]
 
 
 def shipped_offsets(policy: Policy) -> np.ndarray:
@@ -61,65 +71,126 @@ def class_prior(vocabulary: Vocabulary) -> np.ndarray:
 class Engine:
     """Scores, decides, remembers. Deterministic: the same events in the same order give the same decisions."""
 
-    def __init__(self, policy: Policy, vocabulary: Vocabulary | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        vocabulary: Vocabulary | None = None,
+        limits: Limits | None = None,
+        is_alone: bool = True,
+    ) -> None:
         self.policy = policy
         self.vocabulary = vocabulary or Vocabulary()
         self.state = State(shipped_offsets(policy), class_prior(self.vocabulary), limits)
+        self.epochs = Epochs(self.state, is_alone)
         self.trails: OrderedDict[int, deque[Exhibit]] = OrderedDict()
-        self.visits: OrderedDict[int, dict[int, Exhibit]] = OrderedDict()
-        self.revoked: OrderedDict[int, str] = OrderedDict()
-        self.standing: OrderedDict[int, tuple[str, float]] = OrderedDict()
+        self.verdicts = Verdicts(policy)
+        self.links = Links(policy) if is_alone else None
         self.challenge = Challenge(policy.challengers) if policy.challengers else None
         self.leases = LeaseBook(policy.leases)
         self.rows_seen = 0
+        self.taken = 0
         self._exhibits = np.zeros(SLICE + 1, EXHIBIT)
-        self._crossings = np.zeros(SLICE, CROSSING)
+        self._notes = np.zeros(SLICE, NOTE)
+        self.unsent: list[Link] = []
 
     def process(self, rows: np.ndarray, batches: dict[int, Batch], decides: bool = True) -> list[Decision]:
-        """Decisions of a frame. ``rows``: ``ROW`` array in event order; ``batches``: by the number each row carries."""
-        decisions: list[Decision] = []
+        """Decisions of a frame. ``rows``: ``ROW`` array in event order; ``batches``: by the number each row carries.
+
+        ``taken`` says how many rows were walked: all, unless the version of an epoch is missing (``blocked_on``). The rest is to come again later.
+        """
+        decisions: list[_Timed] = []
         start = 0
-        while start < len(rows):
+        while start < len(rows) and self.epochs.reach(epoch_of(float(rows[start]["time_s"]))):
             end = min(len(rows), start + SLICE - self.rows_seen % SLICE)
-            decisions += self._slice(rows[start:end], batches, decides)
-            self.rows_seen += end - start
-            if self.rows_seen % SLICE == 0:
+            walked, made = self._slice(rows[start:end], batches, decides)
+            decisions += made
+            self.rows_seen += walked
+            if walked and self.rows_seen % SLICE == 0:
                 self.state.evict_idle()
-            start = end
-        return decisions
+            start += walked
+        self.taken = start
+        return _in_time(decisions, self._second_stage(float(self.state.plain["clock"][NOW])))
+
+    @property
+    def epoch(self) -> int:
+        """The epoch the engine is in, or waits to enter; all before it are finished. -1 before the first event."""
+        return self.epochs.epoch
+
+    @property
+    def blocked_on(self) -> int | None:
+        """The epoch whose version is missing; None where none is."""
+        return self.epochs.blocked_on
+
+    def take_deltas(self) -> list[Delta]:
+        """What this shard learned in the epochs it finished, each handed out once. An engine that is alone has nothing to hand out."""
+        deltas, self.epochs.deltas = self.epochs.deltas, []
+        return deltas
+
+    def give_version(self, epoch: int, merged_delta: Delta) -> None:
+        """What all shards together learned in ``epoch``: given in order, one for each epoch in which anybody learned anything."""
+        self.epochs.give(epoch, merged_delta)
+
+    def advance(self, clock_s: float) -> list[Decision]:
+        """Tells an engine with nothing to do how far event time has come, so that nobody waits for it. Decisions only of one that is alone."""
+        self.epochs.reach(epoch_of(clock_s))
+        return _in_time([], self._second_stage(clock_s))
+
+    def settle(self) -> list[Decision]:
+        """What the second stage still held back when a log ended. Nothing where engines hand their links to somebody else."""
+        return _in_time([], self._second_stage(math.inf))
+
+    def take_links(self) -> list[Link]:
+        """What this shard has for the second stage, each handed out once. An engine that is alone is its own second stage."""
+        links, self.unsent = self.unsent, []
+        return links
+
+    def _second_stage(self, watermark_s: float) -> list[_Timed]:
+        if self.links is None:
+            return []
+        self.links.take(self.take_links())
+        return self.links.timed(watermark_s)
+
+    def divide(self, shard: int) -> None:
+        """Makes one of several shards out of an engine that was alone: each starts from the same state, and only the first hands out what it holds.
+
+        Its ``links`` become the common second stage's; take them first.
+        """
+        self.epochs.is_alone = False
+        self.links = None
+        if shard:
+            self.epochs.forget_own()
+            self.unsent = []
+
+    def identity_days(self) -> dict[str, int]:
+        """Identity-days by path, those of this engine's running epoch included."""
+        days = self.epochs.total("identity_days")
+        return {path.name.lower(): int(days[path]) for path in Path}
 
     def knobs(self, decides: bool) -> scoring.Knobs:
         """The policy's numbers as the compiled loop takes them."""
-        evidence, budget = self.policy.evidence, self.policy.budget
-        return scoring.Knobs(
-            margin=margin_bits(budget.revoke_one_in_identity_days),
-            alert_margin=margin_bits(budget.alert_one_in_identity_days),
-            cold_alert=evidence.cold_alert_bits,
-            cold_revoke=evidence.cold_revoke_bits if self.policy.cold_start_acts else NEVER_BITS,
-            hold_s=evidence.hold_learning_s,
-            young_s=scoring.COLD_S if self.policy.cold_start_acts else DAY_S,
-            vocabulary=5000.0,
-            decides=decides,
-        )
+        return knobs_of(self.policy, decides)
 
-    def _slice(self, rows: np.ndarray, batches: dict[int, Batch], decides: bool) -> list[Decision]:
+    def _slice(self, rows: np.ndarray, batches: dict[int, Batch], decides: bool) -> tuple[int, list[_Timed]]:
         self.state.reserve(len(rows))
         keys = np.array(self.vocabulary.keys, np.uint64)
         arrays = self.state.arrays(self.vocabulary)
-        kept, crossed = scoring.walk(rows, arrays, keys, self.knobs(decides), self._exhibits, self._crossings)
+        kept, walked = scoring.walk(rows, arrays, keys, self.knobs(decides), self._exhibits, self._notes)
+        rows = rows[:walked]
         surprises = self.challenge.surprises(rows) if self.challenge else {}
-        crossings = {int(c["exhibit"]): int(c["kind"]) for c in self._crossings[:crossed]}
         found: list[tuple[int, Decision]] = []
-        numbers = self._exhibits[:kept].copy()
-        for i in range(kept):
-            exhibit = self._keep(rows, batches, numbers[i])
-            exhibit.surprises = surprises.get(int(exhibit.x["row"]), ())
-            if i in crossings:
-                found += [(int(exhibit.x["row"]), d) for d in self._decide(crossings[i], exhibit)]
+        numbers, notes = self._exhibits[:kept].copy(), self._notes[:kept].tolist()
+        for x, note in zip(numbers, notes, strict=True):
+            exhibit = self._keep(rows, batches, x)
+            exhibit.surprises = surprises.get(int(x["row"]), ())
+            made = self._decide(note[_KIND], exhibit) if note[_KIND] else None
+            if made:
+                found.append((int(x["row"]), made))
+            if note[_KIND] or note[_FLAGS] & LINKED:
+                self.unsent.append(_link(exhibit, note, made))
         if decides:
             found += self._check_leases(rows, batches)
         found.sort(key=lambda pair: pair[0])
-        return [decision for _row, decision in found]
+        return walked, [(float(rows[row]["time_s"]), decision) for row, decision in found]
 
     def _keep(self, rows: np.ndarray, batches: dict[int, Batch], x: np.void) -> Exhibit:
         row = rows[int(x["row"])]
@@ -133,110 +204,26 @@ class Engine:
         else:
             self.trails.move_to_end(principal)
         trail.append(exhibit)
-        if x["new_source_p"] >= 0.0:
-            self._note_visit(exhibit)
         return exhibit
 
-    def _note_visit(self, exhibit: Exhibit) -> None:
-        source = int(exhibit.x["source"])
-        visits = self.visits.setdefault(source, {})
-        if len(visits) < 64:
-            visits[int(exhibit.x["credential"])] = exhibit
-        self.visits.move_to_end(source)
-        if len(self.visits) > TRAILS:
-            self.visits.popitem(last=False)
-
-    def _decide(self, kind: int, exhibit: Exhibit) -> list[Decision]:
-        made = [d for e, d in self._made(kind, exhibit) if self._is_news(e, d)]
-        for decision in made:
-            if decision.is_revocation:
-                self._note_revoked(exhibit, decision)
-        return made
-
-    def _is_news(self, exhibit: Exhibit, decision: Decision) -> bool:
-        """Whether this changes the credential's state: a day long the same or a lower rung is not said again."""
-        key, now = int(exhibit.x["credential"]), float(exhibit.x["time_s"])
-        action, at = self.standing.get(key, ("observe", now))
-        if now - at <= DAY_S and ACTIONS.index(decision.action) <= ACTIONS.index(action):
-            return False
-        self.standing[key] = (decision.action, now)
-        self.standing.move_to_end(key)
-        if len(self.standing) > TRAILS:
-            self.standing.popitem(last=False)
-        return True
-
-    def _made(self, kind: int, exhibit: Exhibit) -> list[tuple[Exhibit, Decision]]:
-        if kind != scoring.SOURCE_REVOKED:
-            return [(exhibit, self._decision(kind, exhibit))]
-        now = exhibit.x["time_s"]
-        visits = self.visits.get(int(exhibit.x["source"]), {}).values()
-        recent = [v for v in visits if now - v.x["time_s"] <= HOUR_S and int(v.x["credential"]) not in self.revoked]
-        return [(v, self._decision(kind, v, exhibit)) for v in recent] or [(exhibit, self._decision(kind, exhibit))]
+    def _decide(self, kind: int, exhibit: Exhibit) -> Decision | None:
+        decision = self.verdicts.decision(kind, exhibit, self.episode(exhibit))
+        if not self.verdicts.is_news(exhibit, decision.action):
+            return None
+        if decision.is_revocation:
+            self.verdicts.note_revoked(exhibit)
+        return decision
 
     def episode(self, exhibit: Exhibit) -> list[Exhibit]:
         """The exhibits of this principal since its suspicion began, up to this one."""
-        trail = self.trails.get(int(exhibit.x["principal"]), ())
-        since = float(exhibit.x["since"]) or float(exhibit.x["time_s"])
-        return [e for e in trail if since <= e.x["time_s"] <= exhibit.x["time_s"]] or [exhibit]
-
-    def _decision(self, kind: int, exhibit: Exhibit, trigger: Exhibit | None = None) -> Decision:
-        x, event = exhibit.x, exhibit.event
-        at = trigger or exhibit
-        actor = event.actor
-        kind_name = "source" if kind in (scoring.SOURCE_ALERTED, scoring.SOURCE_REVOKED) else ""
-        loop = name_loop(int(x["signals"]), actor.path, kind_name)
-        principal = int(x["principal"])
-        action = rung(
-            kind, actor, loop.name, principal in self.revoked, self.policy.guards, self.policy.cold_start_acts
-        )
-        episode = self.episode(exhibit)
-        mine = own_actions(episode, exhibit)
-        seconds, per_minute = loop_tempo(float(x["iterations"]), float(x["decision_s"]))
-        return Decision(
-            decision_id=decision_id(actor.credential, action, at.event.event_id, at.event.time_ns),
-            time=format_time(at.event.time_ns),
-            event_id=at.event.event_id,
-            provider=event.provider.name.lower(),
-            scope=actor.scope,
-            credential=actor.credential,
-            principal=actor.principal,
-            path=actor.path.name.lower(),
-            action=action,
-            dry_run=not self.policy.armed,
-            evidence_bits=round(max(float(x["evidence"]), float(x["cold"]) if kind in COLD else 0.0), 3),
-            threshold_bits=round(self._threshold(kind, x), 3),
-            pattern=loop.name,
-            techniques=loop.techniques,
-            frameworks=loop.frameworks,
-            loop=Loop(int(x["iterations"]), round(per_minute, 2), round(seconds, 3)),
-            actions_before=max(len(mine), int(x["actions"]) if kind in COLD else 0),
-            first_event_time=format_time(mine[0].event.time_ns),
-            reasons=(*certain_reasons(kind, at), *reasons_of(episode)),
-            lineage=tuple(sorted({e.event.minted for e in mine if e.event.minted})),
-        )
-
-    def _threshold(self, kind: int, x: np.void) -> float:
-        evidence = self.policy.evidence
-        if kind == scoring.COLD_ALERT:
-            return evidence.cold_alert_bits
-        if kind == scoring.COLD_REVOKE:
-            return evidence.cold_revoke_bits
-        if kind in (scoring.CERTAIN, scoring.SOURCE_ALERTED, scoring.SOURCE_REVOKED, scoring.RETIRED_USE):
-            return 0.0
-        knobs = self.knobs(True)
-        return float(x["threshold"]) - (knobs.margin - knobs.alert_margin if kind == scoring.ALERT else 0.0)
-
-    def _note_revoked(self, exhibit: Exhibit, decision: Decision) -> None:
-        for key in (int(exhibit.x["principal"]), int(exhibit.x["credential"])):
-            self.revoked[key] = decision.credential
-            self.revoked.move_to_end(key)
-        while len(self.revoked) > 2 * TRAILS:
-            self.revoked.popitem(last=False)
+        return episode_of(self.trails.get(int(exhibit.x["principal"]), ()), exhibit)
 
     def _check_leases(self, rows: np.ndarray, batches: dict[int, Batch]) -> list[tuple[int, Decision]]:
         found = []
         for i in np.flatnonzero(rows["path"] == int(Path.EMERGENCY)):
             row = rows[i]
+            if row["marks"] & int(Mark.NOTICE):
+                continue
             event = batches[int(row["batch"])].event(int(row["index"]))
             overrun = self.leases.use(event)
             if overrun:
@@ -245,7 +232,7 @@ class Engine:
 
     def _overrun(self, event: AuditEvent, text: str) -> Decision:
         actor, loop = event.actor, name_loop(0, Path.EMERGENCY, "lease")
-        use = self.leases.uses[actor.principal]
+        use = self.leases.uses[holder_of(event)]
         action = "alert" if is_never_revoked(self.policy.guards, actor) else "revoke_session"
         return Decision(
             decision_id=decision_id(actor.credential, action, event.event_id, event.time_ns),
@@ -275,27 +262,21 @@ class Engine:
         return {name: int(values[i]) for i, name in enumerate(COUNTER_NAMES)} | {"evicted": self.state.evicted}
 
 
-COLD = (scoring.COLD_ALERT, scoring.COLD_REVOKE)
+def _link(exhibit: Exhibit, note: tuple[Any, ...], decision: Decision | None) -> Link:
+    """The link record of an exhibit. What only this shard can read of the numbers (row, operation number) is left out."""
+    x = exhibit.x.copy()
+    x["row"] = x["operation"] = 0
+    parent, born, first, kind, flags, has_acted, level, _pad = note
+    action = decision.action if decision else ""
+    return Link(
+        LINK_VERSION, x.tobytes(), exhibit.event, flags, kind, action, bool(has_acted), level, born, first, parent
+    )
 
 
-def own_actions(episode: Sequence[Exhibit], exhibit: Exhibit) -> list[Exhibit]:
-    """The exhibits of an episode done by the hand that crossed: its source and agent; where no address is logged, its credential."""
-    x = exhibit.x
-    if x["source"]:
-        return [e for e in episode if e.x["source"] == x["source"] and e.x["agent"] == x["agent"]] or [exhibit]
-    return [e for e in episode if e.x["credential"] == x["credential"]] or [exhibit]
-
-
-def certain_reasons(kind: int, at: Exhibit) -> tuple[Reason, ...]:
-    """Reasons that are not bits: canaries, bindings, one source with many keys, retired credentials."""
-    event = at.event
-    texts = {
-        scoring.CERTAIN: (
-            "certain",
-            "a canary was touched, or a token used outside the networks it is declared bound to",
-        ),
-        scoring.SOURCE_ALERTED: ("source", f"{event.source} reached a fourth credential new to it within an hour"),
-        scoring.SOURCE_REVOKED: ("source", f"{event.source} reached five or more credentials new to it within an hour"),
-        scoring.RETIRED_USE: ("context", "a retired credential was used"),
-    }
-    return (Reason(texts[kind][0], 0.0, event.event_id, texts[kind][1]),) if kind in texts else ()
+def _in_time(first: list[_Timed], second: list[_Timed]) -> list[Decision]:
+    """Both stages' decisions in order of time, the first stage's first; each stage keeps its own order."""
+    latest, ordered = 0.0, []
+    for time_s, decision in first:
+        latest = max(latest, time_s)
+        ordered.append((latest, decision))
+    return [decision for _time, decision in heapq.merge(ordered, second, key=itemgetter(0))]

@@ -38,7 +38,7 @@ class Provider(IntEnum):
 
 
 class Mark(IntEnum):
-    """What the operator's files say about a credential or principal; bits of ``Actor.marks``."""
+    """What the operator's files say about a credential or principal; bits of ``Actor.marks``. ``NOTICE`` marks a row, never an actor (``notices.py``)."""
 
     CANARY = 1
     EXPOSED = 2
@@ -48,6 +48,7 @@ class Mark(IntEnum):
     ANONYMOUS = 32
     TEMPORARY = 64
     UNATTRIBUTED = 128
+    NOTICE = 256
 
 
 class Actor(msgspec.Struct, frozen=True, gc=False):

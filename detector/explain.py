@@ -10,12 +10,13 @@ import msgspec
 import numpy as np
 
 from detector.decision import Decision
-from detector.engine import Engine, own_actions
+from detector.engine import Engine
 from detector.errors import UnknownDecisionError
 from detector.reasons import Exhibit
 from detector.scoring import B_FLOOR, score_beside, score_from_inputs
 from detector.sources.timestamps import format_time
 from detector.state import EXHIBIT
+from detector.verdicts import own_actions
 from models.evidence import combined_bits
 
 AGREES_WITHIN_BITS = 1e-3

@@ -5,9 +5,9 @@ Called from ``detector/scoring.py`` only, and compiled with it.
 
 import numpy as np
 
-from detector.columns import GROUPS
-from detector.state import DAY, JOURNAL_ROWS, JOURNALLED, SEEN_COUNT, SEEN_KEYS, SEEN_SIDE, Arrays
-from models.budget import bin_of, measured_offset
+from detector.event import Mark
+from detector.state import JOURNAL_ROWS, JOURNALLED, SEEN_COUNT, SEEN_KEYS, SEEN_SIDE, Arrays
+from models.budget import bin_of
 from models.compiled import Row, compiled
 from models.evidence import kept_after
 from models.hashing import mix
@@ -16,14 +16,15 @@ from models.table import find, upsert
 HOUR_S = 3600.0
 DAY_S = 86_400.0
 _OPERATION = 255
+_PROVIDER_OWNED = int(Mark.PROVIDER_OWNED)
 
 
 @compiled
-def is_duplicate(s: Arrays, key: int) -> bool:
-    """Whether this provider event id was seen among the last half to one million; remembers it."""
-    if key == np.uint64(0):
+def is_duplicate(s: Arrays, event_key: int, principal: int) -> bool:
+    """Whether this principal's provider event id was seen among the last half to one million; remembers it."""
+    if event_key == np.uint64(0):
         return False
-    key = mix(key, np.uint64(1))
+    key = mix(event_key, principal)
     side = s.counters[SEEN_SIDE]
     for k in range(2):
         row = s.seen[side ^ k]
@@ -46,14 +47,6 @@ def is_duplicate(s: Arrays, key: int) -> bool:
 
 
 @compiled
-def turn_day(s: Arrays, day: float) -> None:
-    """Moves every group's offset by what the days so far measured."""
-    s.clock[DAY] = day
-    for g in range(GROUPS):
-        s.offsets[g] = measured_offset(s.histogram[g], s.shipped[g])
-
-
-@compiled
 def fade(q: Row, now: float) -> None:
     """Lets evidence, gate and storm counters of a principal fade to ``now``."""
     kept = np.float32(kept_after(now - q.at))
@@ -73,9 +66,9 @@ def close_day(s: Arrays, q: Row, path: int, now: float) -> None:
     day = np.uint16(np.floor(now / DAY_S))
     if day == q.day:
         return
-    s.identity_days[path] += 1.0
+    s.own_identity_days[path] += 1
     if q.day != 0 and q.day_dirty == 0 and q.day * DAY_S > q.born:
-        s.histogram[q.group, bin_of(q.day_peak)] += 1.0
+        s.own_histogram[q.group, bin_of(q.day_peak)] += 1
     q.day = day
     q.day_peak = 0.0
     q.day_dirty = 0
@@ -94,6 +87,17 @@ def remember(s: Arrays, q: Row, key: int, kind: int, operation: int, now: float)
 
 
 @compiled
+def teach(s: Arrays, operation_key: int, class_: int, g: int, count: int, now: float) -> None:
+    """Adds ``count`` principals (-1 takes one back) that took up an operation to what a group learns this epoch; the version stays as it is."""
+    i = upsert(s.taught, s.taught_used, mix(operation_key, np.uint64(g + 1)))
+    s.taught[i].count += count
+    s.taught[i].group = g
+    s.taught[i].last = np.uint32(now)
+    s.own_discoveries[g] += count
+    s.own_class_seen[g, class_] += count
+
+
+@compiled
 def learn_operation(s: Arrays, q: Row, fact_key: int, e: Row, x: Row, everybody: int, now: float) -> None:
     """Counts the operation; parents learn a principal's first use only."""
     at = upsert(s.facts, s.facts_used, fact_key)
@@ -109,26 +113,21 @@ def learn_operation(s: Arrays, q: Row, fact_key: int, e: Row, x: Row, everybody:
     f.first = np.uint32(now)
     q.distinct += 1.0
     remember(s, q, fact_key, _OPERATION, e.operation, now)
-    for g in (np.int64(q.group), everybody):
-        i = upsert(s.shared, s.shared_used, mix(e.operation_key, np.uint64(g + 1)))
-        if s.shared[i].count <= 0.0:
-            s.distinct[g] += 1.0
-        s.shared[i].count += 1.0
-        s.shared[i].last = np.uint32(now)
-        s.discoveries[g] += 1.0
-        s.class_seen[g, s.constants[e.operation].class_] += 1.0
-        s.class_total[g] += 1.0
+    class_ = s.constants[e.operation].class_
+    teach(s, e.operation_key, class_, np.int64(q.group), 1, now)
+    teach(s, e.operation_key, class_, everybody, 1, now)
 
 
 @compiled
 def unlearn(s: Arrays, q: Row, everybody: int, operation_keys: np.ndarray, now: float) -> None:
-    """Undoes what the last hour taught this principal, its group and everybody."""
+    """Undoes what the last hour taught this principal, its group and everybody.
+
+    The journal is looked through whole: principals keep their own time, so it is in order for each of them only.
+    """
     written = s.counters[JOURNALLED]
     for back in range(1, min(written, JOURNAL_ROWS) + 1):
         j = s.journal[(written - back) % JOURNAL_ROWS]
-        if now - j.time > HOUR_S:
-            return
-        if j.principal != q.key:
+        if j.principal != q.key or now - j.time > HOUR_S:
             continue
         at = find(s.facts, j.fact)
         if at < 0:
@@ -138,39 +137,48 @@ def unlearn(s: Arrays, q: Row, everybody: int, operation_keys: np.ndarray, now: 
             q.n = max(0.0, q.n - f.count)
             q.distinct = max(0.0, q.distinct - 1.0)
             class_ = s.constants[j.operation].class_
-            for g in (np.int64(q.group), everybody):
-                i = find(s.shared, mix(operation_keys[j.operation], np.uint64(g + 1)))
-                if i >= 0 and s.shared[i].count >= 1.0:
-                    s.shared[i].count -= 1.0
-                    s.discoveries[g] -= 1.0
-                    s.class_seen[g, class_] -= 1.0
-                    s.class_total[g] -= 1.0
-                    s.distinct[g] -= 1.0 if s.shared[i].count <= 0.0 else 0.0
+            teach(s, operation_keys[j.operation], class_, np.int64(q.group), -1, now)
+            teach(s, operation_keys[j.operation], class_, everybody, -1, now)
         f.key = np.uint64(1)
         j.principal = np.uint64(0)
 
 
 @compiled
-def meet(s: Arrays, e: Row, now: float) -> tuple[int, int]:
-    """Rows of the event's credential and principal, made on first sight."""
-    ci = upsert(s.credentials, s.credentials_used, e.credential)
+def meet(s: Arrays, e: Row) -> tuple[int, int, float]:
+    """Rows of the event's credential and principal, made on first sight, and the time now in seconds.
+
+    Each principal has a clock of its own that never goes backwards, so nobody else's late or early event moves it. A credential counts anew in the
+    hands of every principal it speaks for.
+    """
+    ci = upsert(s.credentials, s.credentials_used, mix(e.credential, e.principal))
+    s.credentials[ci].credential = e.credential
     pi = upsert(s.principals, s.principals_used, e.principal)
     q = s.principals[pi]
+    now = max(e.time_s, q.at)
     if q.born == 0:
         q.born = max(np.uint32(1), np.uint32(now))
         q.group = e.group
         q.at = now
         q.day = np.uint16(now / DAY_S)
-    return ci, pi
+    return ci, pi, now
 
 
 @compiled
 def mint(s: Arrays, e: Row, parent_depth: int, now: float) -> None:
-    """Writes the lineage of a credential this call issued."""
-    i = upsert(s.credentials, s.credentials_used, e.minted)
+    """Writes the lineage of a credential this call issued, for whom it speaks; where that is not known, for the caller alone."""
+    heir = e.minted_for if e.minted_for != np.uint64(0) else e.principal
+    depth = parent_depth + 1 if heir == e.principal else 1
+    entrust(s, e.minted, heir, e.principal, depth, e.marks & _PROVIDER_OWNED, now)
+
+
+@compiled
+def entrust(s: Arrays, credential: int, heir: int, minter: int, depth: int, by_provider: int, now: float) -> None:
+    """Notes who minted a credential, once."""
+    i = upsert(s.credentials, s.credentials_used, mix(credential, heir))
     m = s.credentials[i]
-    if m.parent == np.uint64(0):
-        m.parent = e.credential
-        m.parent_principal = e.principal
-        m.depth = min(200, parent_depth + 1)
-        m.last = np.uint32(now)
+    if m.parent_principal == np.uint64(0):
+        m.credential = credential
+        m.parent_principal = minter
+        m.depth = min(200, depth)
+        m.is_provider_minted = 1 if by_provider else 0
+        m.last = max(m.last, np.uint32(now))

@@ -17,24 +17,25 @@ from detector.learning import (
     DAY_S,
     HOUR_S,
     close_day,
+    entrust,
     fade,
     is_duplicate,
     learn_operation,
     meet,
     mint,
     remember,
-    turn_day,
     unlearn,
 )
 from detector.state import (
-    DAY,
     DUPLICATES,
+    ENDS,
     EVENTS,
     EVERYBODY,
     FIRST,
     HELD,
     LATE,
     NOW,
+    OWN_FIRST,
     Arrays,
 )
 from models.compiled import Row, compiled
@@ -52,7 +53,7 @@ from models.discovery import (
     new_probability,
     outcome_bits,
 )
-from models.evidence import REPEAT_BITS, REPEAT_WITHIN_S, combined_bits, kept_after, ratio_bits, storm_damped
+from models.evidence import REPEAT_BITS, REPEAT_WITHIN_S, combined_bits, ratio_bits, storm_damped
 from models.hashing import mix
 from models.iteration import GATE_OPENS_AT, NEW_HAND_WEIGHT, NEW_RESOURCE_WEIGHT, is_iteration
 from models.sequence import (
@@ -74,9 +75,6 @@ COLD_GATE = 1.9
 KNOWN_ESTATE_BITS = 5.0
 NOTEWORTHY_BITS = 0.5
 NOTEWORTHY_COLD_BITS = 2.0
-INHERITED_CAP_BITS = 6.0
-INHERITED_GATE = 1.4
-SOURCE_ALERT, SOURCE_REVOKE = 4, 5
 EXPOSED_BITS = 6.0
 RETIRED_BITS = 8.0
 SIGNAL_BITS, SIGNAL_MAX, SIGNAL_COUNT = np.uint64(5), np.uint64(31), 12
@@ -84,11 +82,19 @@ SIGNAL_BITS, SIGNAL_MAX, SIGNAL_COUNT = np.uint64(5), np.uint64(31), 12
 # what a crossing is
 ALERT, REVOKE, CERTAIN, SOURCE_ALERTED, SOURCE_REVOKED, COLD_ALERT, COLD_REVOKE, RETIRED_USE = range(1, 9)
 
+ACTING = (REVOKE, CERTAIN, SOURCE_REVOKED, COLD_REVOKE)
+"""Crossings above an alert."""
+
+# why an exhibit is handed on to the second stage, as bits of ``NOTE.flags``
+SIGHTED, HEIR, MINTER, KNOWN_ESTATE, DECIDES = 1, 2, 4, 8, 16
+
 # kinds of fact a principal accumulates
-_SOURCE, _NETWORK, _AGENT, _EDGE, _RESOURCE, _VISIT = (np.uint64(k) for k in range(11, 17))
+_SOURCE, _NETWORK, _AGENT, _EDGE, _RESOURCE = (np.uint64(k) for k in range(11, 16))
 
 _CANARY, _OUT, _EXPOSED = int(Mark.CANARY), int(Mark.OUT_OF_BOUNDS), int(Mark.EXPOSED)
-_RETIRED, _UNSCORED = int(Mark.RETIRED), int(Mark.PROVIDER_OWNED) | int(Mark.ANONYMOUS)
+_NOTICE = int(Mark.NOTICE)
+_RETIRED, _PROVIDER_OWNED = int(Mark.RETIRED), int(Mark.PROVIDER_OWNED)
+_UNSCORED = _PROVIDER_OWNED | int(Mark.ANONYMOUS)
 
 
 class Knobs(NamedTuple):
@@ -106,7 +112,10 @@ class Knobs(NamedTuple):
 
 @compiled
 def score_operation(s: Arrays, q: Row, x: Row, e: Row, group: int, everybody: int, knobs: Knobs) -> None:
-    """Fills in the operation's likelihoods and its two ratios. A newborn does not vouch for itself: what it just taught its parents is left out."""
+    """Fills in the operation's likelihoods and its two ratios.
+
+    A newborn does not vouch for itself: what it teaches reaches a version only when it is one no more (``epochs.EPOCH_S``).
+    """
     c = s.constants[e.operation]
     shared_g = find(s.shared, mix(e.operation_key, np.uint64(group + 1)))
     shared_all = find(s.shared, mix(e.operation_key, np.uint64(everybody + 1)))
@@ -116,8 +125,8 @@ def score_operation(s: Arrays, q: Row, x: Row, e: Row, group: int, everybody: in
     p_all = backed_off(count_all, s.discoveries[everybody], s.distinct[everybody], uniform, PARENT_STRENGTH)
     x.group_p = backed_off(count_g, s.discoveries[group], s.distinct[group], p_all, PARENT_STRENGTH)
     own = q.distinct if x.is_cold else 0.0
-    share_all = max(s.class_seen[everybody, c.class_] - own, PRIOR_SHARE) / max(1.0, s.class_total[everybody] - own)
-    share = class_share(max(0.0, s.class_seen[group, c.class_] - own), max(0.0, s.discoveries[group] - own), share_all)
+    share_all = max(s.class_seen[everybody, c.class_] - own, PRIOR_SHARE) / max(1.0, s.class_total[everybody])
+    share = class_share(max(0.0, s.class_seen[group, c.class_] - own), s.discoveries[group], share_all)
     x.discovery_p = discovery_probability(x.group_p, share, c.attacker, c.class_mass)
     x.attacker_p = c.attacker
     x.storm = q.storm
@@ -141,7 +150,10 @@ def score_from_inputs(x: Row) -> None:
 
 @compiled
 def score_beside(x: Row) -> None:
-    """Everything beside the operation: answer, hand, resource, lineage, operator's files. From inputs in ``x`` alone."""
+    """Everything beside the operation: answer, hand, resource, lineage, operator's files. From inputs in ``x`` alone.
+
+    ``x.inherited`` is 0 today: what a minter's suspicion adds is the second stage's (``links.py``). Older case files hold it.
+    """
     a = x.inherited + x.context
     b = x.inherited + x.context
     if x.denied_p >= 0.0 and not x.is_repeat:
@@ -196,7 +208,7 @@ def novelty(s: Arrays, q: Row, kind: int, value: int, slot: int, now: float, lea
         s.facts[at].first = np.uint32(now)
         remember(s, q, key, slot, 0, now)
         if mature:
-            s.news[q.group, slot] += 1.0
+            s.own_news[q.group, slot] += 1
             if slot == SOURCE:
                 q.new_source += 1.0
             elif slot == NETWORK:
@@ -225,48 +237,16 @@ def score_hand(s: Arrays, q: Row, c: Row, x: Row, e: Row, now: float, learns: bo
         x.new_agent_p = novelty(s, q, _AGENT, e.agent, AGENT, now, learns)
     if learns and q.n >= MATURE_EVENTS:
         q.trials += 1.0
-        s.trials[q.group] += 1.0
+        s.own_trials[q.group] += 1
     if x.new_network_p >= 0.0 and x.new_agent_p >= 0.0:
         q.gate += NEW_HAND_WEIGHT
 
 
 @compiled
-def visit(s: Arrays, q: Row, e: Row, now: float) -> int:
-    """Second stage: how many mature principals this young source newly reached within the hour."""
-    i = upsert(s.sources, s.sources_used, e.source)
-    r = s.sources[i]
-    if r.first == 0:
-        r.first = np.uint32(now)
-        r.window = np.uint32(now)
-    r.last = np.uint32(now)
-    if now - r.first > DAY_S:
-        return 0
-    if now - r.window > HOUR_S:
-        r.window = np.uint32(now)
-        r.count = 0
-    at = upsert(s.facts, s.facts_used, mix(mix(q.key, e.source), _VISIT))
-    if s.facts[at].ok != 0 and now - s.facts[at].ok <= HOUR_S:
-        return 0
-    s.facts[at].ok = np.uint32(now)
-    r.count += 1
-    return np.int64(r.count)
-
-
-@compiled
 def score_lineage(s: Arrays, q: Row, c: Row, x: Row, now: float, learns: bool) -> None:
-    """First use of a minted credential: a delegation edge never walked before, and evidence inherited from whoever minted it."""
-    if c.parent_principal == np.uint64(0) or c.parent_principal == q.key:
-        return
-    x.new_edge_p = novelty(s, q, _EDGE, c.parent_principal, EDGE, now, learns)
-    i = find(s.principals, c.parent_principal)
-    if i < 0:
-        return
-    p = s.principals[i]
-    kept = kept_after(now - p.at)
-    own = combined_bits(p.a * kept, p.b * kept) - s.offsets[p.group]
-    if own > 0.0:
-        x.inherited = min(INHERITED_CAP_BITS, own)
-        q.gate += min(INHERITED_GATE, p.gate)
+    """First use of a credential another principal minted: a delegation edge never walked before."""
+    if c.parent_principal != np.uint64(0) and c.parent_principal != q.key:
+        x.new_edge_p = novelty(s, q, _EDGE, c.parent_principal, EDGE, now, learns)
 
 
 @compiled
@@ -286,8 +266,8 @@ def score_resource(s: Arrays, q: Row, x: Row, e: Row, now: float, learns: bool) 
         q.resources += 1
     if not learns:
         return
-    s.resources[q.group, cell, 0] += 1.0
-    s.resources[q.group, cell, 1] += 1.0 if is_new else 0.0
+    s.own_resources[q.group, cell, 0] += 1
+    s.own_resources[q.group, cell, 1] += 1 if is_new else 0
     at = upsert(s.facts, s.facts_used, key)
     s.facts[at].ok = np.uint32(now)
     if is_new:
@@ -319,8 +299,8 @@ def score_outcome(s: Arrays, q: Row, x: Row, everybody: int, outcome: int, used_
         x.denied_p = denied_probability(own[0], own[0] + own[1], overall[0], overall[0] + overall[1])
     if x.count == 0.0 and outcome != 3:
         if learns:
-            own[0 if denied else 1] += 1.0
-            overall[0 if denied else 1] += 1.0
+            s.own_outcomes[q.group, i, j, 0 if denied else 1] += 1
+            s.own_outcomes[everybody, i, j, 0 if denied else 1] += 1
         if denied:
             q.denied += 1.0
         else:
@@ -393,30 +373,29 @@ def iterate(q: Row, x: Row, e: Row, now: float, previous_s: float) -> None:
 
 
 @compiled
-def judge(s: Arrays, q: Row, c: Row, x: Row, marks: int, reached: int, now: float, knobs: Knobs) -> int:
+def is_known_estate(s: Arrays, now: float) -> bool:
+    """Whether the estate has been watched for a day."""
+    return bool(s.clock[FIRST] > 0.0 and now - s.clock[FIRST] > DAY_S)
+
+
+@compiled
+def judge(s: Arrays, q: Row, c: Row, x: Row, marks: int, now: float, knobs: Knobs) -> int:
     """The kind of crossing this event is, or 0."""
     if q.level != 0 and now > q.level_until:
         q.level = 0
     if marks & (_CANARY | _OUT) and c.acted == 0:
         return CERTAIN
-    offset = s.offsets[q.group]
-    x.threshold = offset + knobs.margin
     is_open = x.gate >= GATE_OPENS_AT
     if is_open and x.evidence >= x.threshold and c.acted == 0 and now - q.born >= knobs.young_s:
         return REVOKE
-    if reached >= SOURCE_REVOKE and c.acted == 0:
-        return SOURCE_REVOKED
-    if q.level == 0 and reached == SOURCE_ALERT:
-        return SOURCE_ALERTED
     if x.gate >= COLD_GATE and now - q.born < DAY_S:
-        known_estate = now - s.clock[FIRST] > DAY_S
         if is_open and x.cold >= knobs.cold_revoke and c.acted == 0:
             return COLD_REVOKE
-        if x.cold >= knobs.cold_alert + (KNOWN_ESTATE_BITS if known_estate else 0.0) and q.level == 0:
+        if x.cold >= knobs.cold_alert + (KNOWN_ESTATE_BITS if is_known_estate(s, now) else 0.0) and q.level == 0:
             return COLD_ALERT
     if q.level == 0 and marks & _RETIRED:
         return RETIRED_USE
-    if q.level == 0 and is_open and x.evidence >= offset + knobs.alert_margin:
+    if q.level == 0 and is_open and x.evidence >= x.threshold - knobs.margin + knobs.alert_margin:
         return ALERT
     return 0
 
@@ -425,9 +404,9 @@ def judge(s: Arrays, q: Row, c: Row, x: Row, marks: int, reached: int, now: floa
 def act(
     s: Arrays, q: Row, c: Row, x: Row, kind: int, everybody: int, operation_keys: np.ndarray, now: float, knobs: Knobs
 ) -> None:
-    """What a crossing changes: the level, and above alerts undo the hour, hold learning, warn the parent."""
+    """What a crossing changes: the level, and above alerts undo the hour and hold learning."""
     q.level_until = np.uint32(now + DAY_S)
-    if kind in (ALERT, SOURCE_ALERTED, COLD_ALERT, RETIRED_USE):
+    if kind in (ALERT, COLD_ALERT, RETIRED_USE):
         q.level = 1
         return
     q.level = 2
@@ -439,10 +418,6 @@ def act(
     q.cold = 0.0
     q.gate = 0.0
     s.counters[HELD] += 1
-    i = find(s.principals, c.parent_principal) if c.parent_principal != np.uint64(0) else -1
-    if i >= 0 and s.principals[i].key != q.key and s.principals[i].a > 0.0:
-        s.principals[i].a += 4.0
-        s.principals[i].b += 4.0
 
 
 @compiled
@@ -459,7 +434,7 @@ def clear(x: Row) -> None:
 
 
 @compiled
-def describe(s: Arrays, q: Row, c: Row, x: Row, e: Row, fact: int, row: int, now: float) -> None:
+def describe(s: Arrays, q: Row, c: Row, x: Row, e: Row, fact: int, row: int, now: float, knobs: Knobs) -> None:
     """Writes down who did what and what was known of it before."""
     clear(x)
     x.time_s = e.time_s
@@ -482,6 +457,7 @@ def describe(s: Arrays, q: Row, c: Row, x: Row, e: Row, fact: int, row: int, now
     x.a_before = q.a
     x.b_before = q.b
     x.cold_before = q.cold
+    x.threshold = s.offsets[q.group] + knobs.margin
     if fact >= 0:
         f = s.facts[fact]
         denied = e.outcome == 1 or e.outcome == 2
@@ -493,24 +469,19 @@ def describe(s: Arrays, q: Row, c: Row, x: Row, e: Row, fact: int, row: int, now
 
 
 @compiled
-def advance(s: Arrays, e: Row) -> float:
-    """Moves the event clock, never backwards, and turns the day; gives the time now in seconds."""
+def count_event(s: Arrays, e: Row) -> None:
+    """Counts an event, and whether it came late; follows the latest time and the first."""
     s.counters[EVENTS] += 1
     if e.time_s < s.clock[NOW]:
         s.counters[LATE] += 1
-    now = max(e.time_s, s.clock[NOW])
-    s.clock[NOW] = now
-    if s.clock[FIRST] == 0.0:
-        s.clock[FIRST] = now
-    day = np.floor(now / DAY_S)
-    if day > s.clock[DAY]:
-        turn_day(s, day)
-    return float(now)
+    s.clock[NOW] = max(e.time_s, s.clock[NOW])
+    if s.clock[OWN_FIRST] == 0.0 or e.time_s < s.clock[OWN_FIRST]:
+        s.clock[OWN_FIRST] = e.time_s
 
 
 @compiled
-def score(s: Arrays, q: Row, c: Row, x: Row, e: Row, used_to_work: bool, now: float, knobs: Knobs) -> int:
-    """Every term of one event, before anything is learned from it; gives how many principals its source newly reached this hour."""
+def score(s: Arrays, q: Row, c: Row, x: Row, e: Row, used_to_work: bool, now: float, knobs: Knobs) -> None:
+    """Every term of one event, before anything is learned from it."""
     everybody = EVERYBODY + e.provider
     learns = not x.is_held
     if c.first == 0:
@@ -519,14 +490,12 @@ def score(s: Arrays, q: Row, c: Row, x: Row, e: Row, used_to_work: bool, now: fl
         c.principal = q.key
     c.last = np.uint32(now)
     score_hand(s, q, c, x, e, now, learns)
-    reached = visit(s, q, e, now) if x.new_source_p >= 0.0 else 0
     score_operation(s, q, x, e, q.group, everybody, knobs)
     score_outcome(s, q, x, everybody, e.outcome, used_to_work, learns)
     if x.is_young:
         score_resource(s, q, x, e, now, learns)
     score_context(q, c, x, e.marks)
     score_beside(x)
-    return reached
 
 
 @compiled
@@ -547,51 +516,75 @@ def follow(s: Arrays, q: Row, x: Row, e: Row) -> None:
 
 @compiled
 def is_noteworthy(q: Row, x: Row) -> bool:
-    """Whether the event stays behind as an exhibit."""
+    """Whether the event stays behind as an exhibit; of a principal that minted also one that lets its evidence fall."""
+    if x.new_source_p >= 0.0 or (q.is_minter and x.a_before > NOTEWORTHY_BITS):
+        return True
     cold_news = x.cold > NOTEWORTHY_COLD_BITS and (not x.is_repeat or x.beside_b > 0.0)
     return q.level == 2 or x.a > NOTEWORTHY_BITS or cold_news
 
 
 @compiled
+def annotate(s: Arrays, q: Row, c: Row, x: Row, note: Row, kind: int, now: float, knobs: Knobs) -> None:
+    """Writes down beside an exhibit what was decided on it and what the second stage wants to know."""
+    is_heir = c.parent_principal != np.uint64(0) and c.parent_principal != q.key and c.is_provider_minted == 0
+    note.parent = c.parent_principal if is_heir else np.uint64(0)
+    note.born = q.born
+    note.first = c.first
+    note.kind = kind
+    note.has_acted = c.acted
+    note.level = q.level
+    note.flags = (SIGHTED if x.new_source_p >= 0.0 else 0) | (HEIR if is_heir else 0) | (MINTER if q.is_minter else 0)
+    note.flags |= (KNOWN_ESTATE if is_known_estate(s, now) else 0) | (DECIDES if knobs.decides else 0)
+
+
+@compiled
 def walk(
-    rows: np.ndarray, s: Arrays, operation_keys: np.ndarray, knobs: Knobs, exhibits: np.ndarray, crossings: np.ndarray
+    rows: np.ndarray, s: Arrays, operation_keys: np.ndarray, knobs: Knobs, exhibits: np.ndarray, notes: np.ndarray
 ) -> tuple[int, int]:
-    """Scores and learns a frame. ``exhibits`` needs one row more than ``rows``, ``crossings`` as many. Gives how many of each were written."""
-    kept, crossed = 0, 0
+    """Scores and learns a frame up to the end of the epoch. ``exhibits`` needs one row more than ``rows``, ``notes`` as many.
+
+    Gives how many exhibits and notes were written, and how many rows were walked.
+    """
+    kept = 0
     for row in range(len(rows)):
         e = rows[row]
-        if is_duplicate(s, e.event_key):
+        if e.time_s >= s.clock[ENDS]:
+            return kept, row
+        if e.marks & _NOTICE:
+            entrust(s, e.minted, e.principal, e.minted_for, 1, e.marks & _PROVIDER_OWNED, e.time_s)
+            continue
+        if is_duplicate(s, e.event_key, e.principal):
             s.counters[DUPLICATES] += 1
             continue
-        now = advance(s, e)
+        count_event(s, e)
         if e.marks & _UNSCORED:
             if e.minted != np.uint64(0):
-                mint(s, e, 0, now)
+                mint(s, e, 0, e.time_s)
             continue
-        ci, pi = meet(s, e, now)
+        ci, pi, now = meet(s, e)
         c, q, x = s.credentials[ci], s.principals[pi], exhibits[kept]
         previous_s = q.at
         fade(q, now)
         close_day(s, q, e.path, now)
         fact_key = mix(q.key ^ np.uint64(q.born), e.operation_key)
         fact = find(s.facts, fact_key)
-        describe(s, q, c, x, e, fact, row, now)
+        describe(s, q, c, x, e, fact, row, now, knobs)
         used_to_work = fact >= 0 and s.facts[fact].ok != 0 and not x.is_young
-        reached = score(s, q, c, x, e, used_to_work, now, knobs)
+        score(s, q, c, x, e, used_to_work, now, knobs)
         iterate(q, x, e, now, previous_s)
         accumulate(q, x)
         follow(s, q, x, e)
         if e.minted != np.uint64(0):
             mint(s, e, c.depth, now)
+            if e.minted_for != np.uint64(0) and e.minted_for != q.key:
+                q.is_minter = 1
         if not x.is_held:
             learn_operation(s, q, fact_key, e, x, EVERYBODY + e.provider, now)
         q.last = np.uint32(now)
-        kind = judge(s, q, c, x, e.marks, reached, now, knobs) if knobs.decides else 0
+        kind = judge(s, q, c, x, e.marks, now, knobs) if knobs.decides else 0
         if kind:
             act(s, q, c, x, kind, EVERYBODY + e.provider, operation_keys, now, knobs)
-            crossings[crossed].exhibit = kept
-            crossings[crossed].kind = kind
-            crossed += 1
-        if kind or reached or is_noteworthy(q, x):
+        if kind or is_noteworthy(q, x):
+            annotate(s, q, c, x, notes[kept], kind, now, knobs)
             kept += 1
-    return kept, crossed
+    return kept, len(rows)

@@ -12,14 +12,16 @@ import msgspec
 import numpy as np
 
 from detector.engine import TRAIL, Engine
+from detector.epochs import Delta
 from detector.errors import StateError
 from detector.event import AuditEvent, Provider
+from detector.links import Link, Links, SavedLinks
 from detector.policy.leases import Use
 from detector.reasons import Exhibit
 from detector.state import EXHIBIT
 
 MAGIC = b"OUTPACE\x00"
-VERSION = 2
+VERSION = 3
 _DIGEST = 32
 
 
@@ -45,11 +47,17 @@ class Saved(msgspec.Struct, frozen=True):
     evicted: dict[str, int]
     operations: list[tuple[str, int]]
     trails: list[tuple[int, list[SavedExhibit]]]
-    visits: list[tuple[int, list[tuple[int, SavedExhibit]]]]
     revoked: list[tuple[int, str]]
     standing: list[tuple[int, tuple[str, float]]]
     leases: dict[str, Use]
     rows_seen: int
+    epoch: int
+    through: int
+    is_open: bool
+    given: list[tuple[int, Delta]]
+    deltas: list[Delta]
+    unsent: list[Link]
+    links: SavedLinks | None
 
 
 class _File(msgspec.Struct, frozen=True, array_like=True):
@@ -72,11 +80,17 @@ def head_of(engine: Engine) -> bytes:
             evicted={name: table.evicted for name, table in engine.state.tables.items()},
             operations=list(zip(vocabulary.names, vocabulary.providers, strict=True)),
             trails=[(key, [_exhibit(e) for e in trail]) for key, trail in engine.trails.items()],
-            visits=[(key, [(c, _exhibit(e)) for c, e in seen.items()]) for key, seen in engine.visits.items()],
-            revoked=list(engine.revoked.items()),
-            standing=list(engine.standing.items()),
+            revoked=list(engine.verdicts.revoked.items()),
+            standing=list(engine.verdicts.standing.items()),
             leases=engine.leases.uses,
             rows_seen=engine.rows_seen,
+            epoch=engine.epochs.epoch,
+            through=engine.epochs.through,
+            is_open=engine.epochs.is_open,
+            given=list(engine.epochs.given.items()),
+            deltas=engine.epochs.deltas,
+            unsent=engine.unsent,
+            links=engine.links.saved() if engine.links else None,
         )
     )
 
@@ -134,14 +148,28 @@ def fill(engine: Engine, head: bytes, arrays: Mapping[str, bytes]) -> None:
         table.rows, table.evicted = loaded[f"table/{name}"], saved.evicted[name]
         table.used[0] = int((table.rows["key"] != 0).sum())
     engine.state.plain = {name: loaded[f"plain/{name}"] for name in engine.state.plain}
+    engine.state.refresh()
     engine.trails = OrderedDict(
         (key, deque((_unexhibit(e) for e in trail), maxlen=TRAIL)) for key, trail in saved.trails
     )
-    engine.visits = OrderedDict((key, {c: _unexhibit(e) for c, e in seen}) for key, seen in saved.visits)
-    engine.revoked = OrderedDict(saved.revoked)
-    engine.standing = OrderedDict(saved.standing)
+    engine.verdicts.revoked = OrderedDict(saved.revoked)
+    engine.verdicts.standing = OrderedDict(saved.standing)
     engine.leases.uses = saved.leases
     engine.rows_seen = saved.rows_seen
+    epochs = engine.epochs
+    epochs.epoch, epochs.through, epochs.is_open = saved.epoch, saved.through, saved.is_open
+    epochs.given, epochs.deltas = dict(saved.given), list(saved.deltas)
+    _fill_links(engine, saved)
+
+
+def _fill_links(engine: Engine, saved: Saved) -> None:
+    """A shard's state makes a shard of the engine, whatever it was made as; an engine's own makes it one of its own."""
+    engine.unsent = list(saved.unsent)
+    engine.epochs.is_alone = saved.links is not None
+    engine.links = None
+    if saved.links is not None:
+        engine.links = Links(engine.policy)
+        engine.links.restore(saved.links)
 
 
 def _load(saved: SavedArray, data: bytes, like: np.ndarray, name: str) -> np.ndarray:

@@ -1,17 +1,22 @@
 """Everything the engine remembers, as bounded arrays, and how it is saved and loaded.
 
-Per entity: ``credentials`` (lineage, hands), ``principals`` (counts, evidence, loop), ``facts`` (a principal's operations, sources, agents,
-resources: what it has done and when), ``sources`` (second stage). Shared: what peer groups and everybody took up. Each table
-evicts its oldest idle rows at its limit and counts them. Dates are seconds since 1970 in u4, good until 2106.
+Per entity: ``credentials`` (a credential in one principal's hands: lineage, hands), ``principals`` (counts, evidence, loop), ``facts`` (a
+principal's operations, sources, agents, resources: what it has done and when). Each table evicts its oldest idle rows at its limit and counts
+them. Dates are seconds since 1970 in u4, good until 2106.
+
+What principals share (what peer groups and everybody took up, the budget) is kept twice: the *version* everybody reads during an epoch, and what was
+*taught* here since the epoch began. Both are whole numbers, so the sum over shards does not depend on who adds first. ``Epochs`` moves the one into
+the other (see ``detector/epochs.py``).
 """
 
+import math
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from detector.columns import GROUPS, Vocabulary
-from detector.event import Provider
-from models.budget import BINS
+from detector.event import Path, Provider
+from models.budget import BINS, measured_offset
 from models.sequence import CLASS_COUNT
 from models.table import Table
 
@@ -26,7 +31,7 @@ CREDENTIAL = np.dtype(
     [
         ("key", "u8"),
         ("principal", "u8"),
-        ("parent", "u8"),
+        ("credential", "u8"),
         ("parent_principal", "u8"),
         ("hand", "u8"),
         ("older_hand", "u8"),
@@ -35,7 +40,8 @@ CREDENTIAL = np.dtype(
         ("depth", "u1"),
         ("acted", "u1"),
         ("context", "u1"),
-        ("pad", "u1", (5,)),
+        ("is_provider_minted", "u1"),
+        ("pad", "u1", (4,)),
     ]
 )
 
@@ -75,12 +81,14 @@ PRINCIPAL = np.dtype(
         ("level", "u1"),
         ("news", "u1"),
         ("day_dirty", "u1"),
+        ("is_minter", "u1"),
+        ("pad", "u1", (7,)),
     ]
 )
 
 FACT = np.dtype([("key", "u8"), ("count", "u4"), ("first", "u4"), ("ok", "u4"), ("denied", "u4")])
-SHARED = np.dtype([("key", "u8"), ("count", "f4"), ("last", "u4")])
-SOURCE = np.dtype([("key", "u8"), ("first", "u4"), ("last", "u4"), ("window", "u4"), ("count", "u4")])
+SHARED = np.dtype([("key", "u8"), ("count", "i4"), ("last", "u4")])
+TAUGHT = np.dtype([("key", "u8"), ("count", "i4"), ("last", "u4"), ("group", "u2"), ("pad", "u1", (6,))])
 JOURNAL = np.dtype(
     [("time", "f8"), ("principal", "u8"), ("fact", "u8"), ("operation", "u2"), ("kind", "u1"), ("pad", "u1", (5,))]
 )
@@ -137,15 +145,42 @@ EXHIBIT = np.dtype(
     ]
 )
 
-CROSSING = np.dtype([("exhibit", "i4"), ("kind", "u1"), ("pad", "u1", (3,))])
+NOTE = np.dtype(
+    [
+        ("parent", "u8"),
+        ("born", "u4"),
+        ("first", "u4"),
+        ("kind", "u1"),
+        ("flags", "u1"),
+        ("has_acted", "u1"),
+        ("level", "u1"),
+        ("pad", "u1", (4,)),
+    ]
+)
+"""What goes with an exhibit: what was decided on it (``kind``, 0 nothing), and what the second stage wants to know."""
 
-NOW, DAY, FIRST = 0, 1, 2
+COUNTED: dict[str, tuple[int, ...]] = {
+    "discoveries": (_ALL_GROUPS,),
+    "class_seen": (_ALL_GROUPS, CLASS_COUNT),
+    "outcomes": (_ALL_GROUPS, 4, 4, 2),
+    "resources": (_ALL_GROUPS, 8, 2),
+    "news": (_ALL_GROUPS, 4),
+    "trials": (_ALL_GROUPS,),
+    "histogram": (GROUPS, BINS),
+    "identity_days": (len(Path),),
+}
+"""Shared counts that are arrays, by shape; they lie one after another in one flat array of whole numbers."""
+
+COUNTED_CELLS = sum(math.prod(shape) for shape in COUNTED.values())
+
+NOW, ENDS, FIRST, OWN_FIRST = range(4)
+"""Places in ``clock``, seconds: the latest event, the end of the epoch, the estate's first event in the version, the first one here since the epoch began."""
 DUPLICATES, LATE, EVENTS, SEEN_COUNT, SEEN_SIDE, JOURNALLED, HELD = range(7)
 COUNTER_NAMES = ("duplicates", "late", "events")
 
 
 class Arrays(NamedTuple):
-    """The state as compiled code sees it."""
+    """The state as compiled code sees it: entities, the version of what is shared (read only), and what was taught here (``taught``, ``own_…``)."""
 
     credentials: np.ndarray
     credentials_used: np.ndarray
@@ -154,9 +189,8 @@ class Arrays(NamedTuple):
     facts: np.ndarray
     facts_used: np.ndarray
     shared: np.ndarray
-    shared_used: np.ndarray
-    sources: np.ndarray
-    sources_used: np.ndarray
+    taught: np.ndarray
+    taught_used: np.ndarray
     seen: np.ndarray
     journal: np.ndarray
     clock: np.ndarray
@@ -169,11 +203,26 @@ class Arrays(NamedTuple):
     resources: np.ndarray
     news: np.ndarray
     trials: np.ndarray
-    histogram: np.ndarray
-    identity_days: np.ndarray
-    shipped: np.ndarray
     offsets: np.ndarray
+    own_discoveries: np.ndarray
+    own_class_seen: np.ndarray
+    own_outcomes: np.ndarray
+    own_resources: np.ndarray
+    own_news: np.ndarray
+    own_trials: np.ndarray
+    own_histogram: np.ndarray
+    own_identity_days: np.ndarray
     constants: np.ndarray
+
+
+def sections(flat: np.ndarray) -> dict[str, np.ndarray]:
+    """The sections of a flat array of counts by name; views, not copies."""
+    found, start = {}, 0
+    for name, shape in COUNTED.items():
+        end = start + math.prod(shape)
+        found[name] = flat[start:end].reshape(shape)
+        start = end
+    return found
 
 
 class Limits(NamedTuple):
@@ -183,13 +232,13 @@ class Limits(NamedTuple):
     principals: int = 2_000_000
     facts: int = 24_000_000
     shared: int = 1_000_000
-    sources: int = 1_000_000
+    taught: int = 1_000_000
 
 
 class State:
     """The engine's memory: tables that grow and evict, plain arrays that do not."""
 
-    PER_EVENT: ClassVar = {"credentials": 2, "principals": 1, "facts": 7, "shared": 2, "sources": 1}
+    PER_EVENT: ClassVar = {"credentials": 2, "principals": 1, "facts": 7, "shared": 0, "taught": 2}
 
     def __init__(self, shipped_offsets: np.ndarray, class_prior: np.ndarray, limits: Limits | None = None) -> None:
         limits = limits or Limits()
@@ -198,44 +247,75 @@ class State:
             "principals": Table(PRINCIPAL, limits.principals, ("last",)),
             "facts": Table(FACT, limits.facts, ("ok", "denied")),
             "shared": Table(SHARED, limits.shared, ("last",)),
-            "sources": Table(SOURCE, limits.sources, ("last",)),
+            "taught": Table(TAUGHT, limits.taught, ("last",)),
         }
         self.plain = {
             "seen": np.zeros((2, SEEN_KEYS), np.uint64),
             "journal": np.zeros(JOURNAL_ROWS, JOURNAL),
-            "clock": np.zeros(3),
+            "clock": np.zeros(4),
             "counters": np.zeros(8, np.int64),
-            "discoveries": np.zeros(_ALL_GROUPS),
-            "distinct": np.zeros(_ALL_GROUPS),
-            "class_seen": np.zeros((_ALL_GROUPS, CLASS_COUNT)),
-            "class_total": np.zeros(_ALL_GROUPS),
-            "outcomes": np.zeros((_ALL_GROUPS, 4, 4, 2)),
-            "resources": np.zeros((_ALL_GROUPS, 8, 2)),
-            "news": np.zeros((_ALL_GROUPS, 4)),
-            "trials": np.zeros(_ALL_GROUPS),
-            "histogram": np.zeros((GROUPS, BINS)),
-            "identity_days": np.zeros(4),
+            "counts": np.zeros(COUNTED_CELLS, np.int64),
+            "distinct": np.zeros(_ALL_GROUPS, np.int64),
+            "own": np.zeros(COUNTED_CELLS, np.int64),
             "shipped": shipped_offsets.copy(),
-            "offsets": shipped_offsets.copy(),
         }
-        self.plain["class_seen"][EVERYBODY:] = class_prior
-        self.plain["class_total"][EVERYBODY:] = class_prior.sum(axis=1)
+        self.class_prior = np.zeros((_ALL_GROUPS, CLASS_COUNT))
+        self.class_prior[EVERYBODY:] = class_prior
+        self._measured = np.zeros(COUNTED["histogram"], np.int64)
+        self._shipped, self._offsets = np.full(GROUPS, np.nan), np.zeros(GROUPS)
+        self.derived: dict[str, np.ndarray] = {}
+        self.refresh()
+
+    def counted(self, name: str) -> dict[str, np.ndarray]:
+        """The sections of ``counts`` (the version) or ``own``."""
+        return sections(self.plain[name])
+
+    def refresh(self) -> None:
+        """Computes anew what the loop reads of the version: a function of its counts alone, so that every shard has the same to the last bit."""
+        counts = self.counted("counts")
+        histogram, shipped = counts.pop("histogram"), self.plain["shipped"]
+        del counts["identity_days"]
+        self.derived = {name: array.astype(np.float64) for name, array in counts.items()}
+        self.derived["distinct"] = self.plain["distinct"].astype(np.float64)
+        self.derived["class_seen"] += self.class_prior
+        self.derived["class_total"] = self.derived["discoveries"] + self.class_prior.sum(axis=1)
+        self._measure(histogram, shipped)
+
+    def _measure(self, histogram: np.ndarray, shipped: np.ndarray) -> None:
+        """Offsets of the groups whose days or shipped offset changed since they were last measured; the others stay."""
+        changed = (histogram != self._measured).any(axis=1) | (shipped != self._shipped)
+        for g in np.flatnonzero(changed):
+            self._offsets[g] = measured_offset(histogram[g], shipped[g])
+        self._measured, self._shipped = histogram.copy(), shipped.copy()
+        self.derived["offsets"] = self._offsets.copy()
+
+    def open_epoch(self, ends_s: float) -> None:
+        """Lets the loop walk rows before this time."""
+        self.plain["clock"][ENDS] = ends_s
+
+    def close_epoch(self) -> None:
+        """Lets the loop walk nothing."""
+        self.plain["clock"][ENDS] = 0.0
 
     def reserve(self, events: int) -> None:
-        """Room for this many events, whatever they bring."""
+        """Room for this many events, whatever they bring; for ``taught`` also for undoing everything the journal holds."""
         for name, table in self.tables.items():
             table.reserve(events * self.PER_EVENT[name])
+        self.tables["taught"].reserve(2 * (events + min(JOURNAL_ROWS, int(self.plain["counters"][JOURNALLED]))))
 
     def evict_idle(self) -> None:
-        """Drops the oldest idle entities of every table past its limit."""
-        for table in self.tables.values():
-            table.evict_idle()
+        """Drops the oldest idle entities of every table past its limit; of the version only an epoch's end does."""
+        for name, table in self.tables.items():
+            if name != "shared":
+                table.evict_idle()
 
     def arrays(self, vocabulary: Vocabulary) -> Arrays:
         """The view compiled code walks; taken anew after every ``reserve``."""
         tables = {name: table.rows for name, table in self.tables.items()}
-        used = {f"{name}_used": table.used for name, table in self.tables.items()}
-        return Arrays(**tables, **used, **self.plain, constants=vocabulary.constants)
+        used = {f"{name}_used": table.used for name, table in self.tables.items() if name != "shared"}
+        own = {f"own_{name}": array for name, array in self.counted("own").items()}
+        plain = {name: self.plain[name] for name in ("seen", "journal", "clock", "counters")}
+        return Arrays(**tables, **used, **plain, **own, **self.derived, constants=vocabulary.constants)
 
     @property
     def evicted(self) -> int:

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 import msgspec
 
 from detector.decision import Decision
-from detector.engine import Engine, own_actions
+from detector.engine import Engine
 from detector.event import AuditEvent
 from detector.sources.timestamps import format_time, parse_time_ns
+from detector.verdicts import own_actions
 
 SOURCE_LAGS_S = (0.0, 30.0, 120.0, 300.0)
 PROPAGATIONS_S = (4.0, 900.0, 960.0)

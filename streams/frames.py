@@ -17,7 +17,7 @@ from detector.columns import GROUPS, ROW, Vocabulary
 from detector.errors import MalformedRecordError
 from detector.event import Actor, AuditEvent, Outcome, Path, Provider
 
-VERSION = 1
+VERSION = 2
 PLACE = np.dtype(
     [
         ("time_ns", "i8"),

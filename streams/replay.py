@@ -104,6 +104,7 @@ class Replay:
             self._note_rejected(merge)
             if progress:
                 progress(merge.bytes_read)
+        yield from self.engine.settle()
         self._note_rejected(merge)
         self.seconds += time.perf_counter() - started
 
@@ -116,7 +117,6 @@ class Replay:
     def summary(self) -> Summary:
         """Counts of the whole run."""
         counters, live = self.engine.counters(), self.engine.state.live
-        days = self.engine.state.plain["identity_days"]
         return Summary(
             events=self.events,
             rejected=self.rejected_count,
@@ -132,9 +132,7 @@ class Replay:
             duplicates=self.duplicates,
             late=counters["late"],
             evicted=counters["evicted"],
-            identity_days={
-                name: int(days[i]) for i, name in enumerate(("human", "workload", "delegated", "emergency"))
-            },
+            identity_days=self.engine.identity_days(),
             baseline_events=self.baseline_events,
             baseline_rejected=self.baseline_rejected,
         )

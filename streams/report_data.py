@@ -11,9 +11,10 @@ import msgspec
 import numpy as np
 
 from detector.decision import Decision
-from detector.engine import Engine, own_actions
+from detector.engine import Engine
 from detector.reasons import Exhibit
 from detector.sources.timestamps import format_time, parse_time_ns
+from detector.verdicts import own_actions
 from models.hashing import text_key
 from models.table import find
 
@@ -190,8 +191,10 @@ def _upward(engine: Engine, decision: Decision, crossing: Exhibit) -> dict[tuple
 
 
 def _trail_of_credential(engine: Engine, key: int) -> Sequence[Exhibit] | deque[Exhibit]:
-    row = _credential_row(engine, key)
-    return engine.trails.get(int(engine.state.tables["credentials"].rows[row]["principal"]), ()) if row >= 0 else ()
+    """The trail of whoever used a credential; the first of them for one that several principals share."""
+    credentials = engine.state.tables["credentials"].rows
+    used = credentials[(credentials["credential"] == np.uint64(key)) & (credentials["principal"] != 0)]
+    return next((trail for p in used["principal"].tolist() if (trail := engine.trails.get(p))), ())
 
 
 def _credential_row(engine: Engine, key: int) -> int:

@@ -21,6 +21,12 @@ class Use(msgspec.Struct):
     event_ids: set[str] = msgspec.field(default_factory=set)
 
 
+def holder_of(event: AuditEvent) -> str:
+    """Whose lease a use is on: each consumer of a shared account has its own, as it has its own history."""
+    actor = event.actor
+    return f"{actor.principal}#{actor.consumer}" if actor.consumer else actor.principal
+
+
 class LeaseBook:
     """Running emergency uses, at most ``LIMIT``, the oldest dropped."""
 
@@ -34,21 +40,21 @@ class LeaseBook:
 
     def use(self, event: AuditEvent) -> str:
         """Counts one use, a doubled record once; '' while inside the lease or already reported, else a sentence saying what ran over."""
-        principal, now = event.actor.principal, event.time_s
-        running = self.uses.get(principal)
+        holder, now = holder_of(event), event.time_s
+        running = self.uses.get(holder)
         if running is None or now - running.last_s > IDLE_ENDS_S:
             running = Use(now, now)
-            self.uses.pop(principal, None)
+            self.uses.pop(holder, None)
             while len(self.uses) >= LIMIT:
                 self.uses.pop(next(iter(self.uses)))
-            self.uses[principal] = running
+            self.uses[holder] = running
         if event.event_id in running.event_ids:
             return ""
         if event.event_id and len(running.event_ids) < LIMIT:
             running.event_ids.add(event.event_id)
         running.actions += 1
         running.last_s = max(running.last_s, now)
-        return "" if running.is_overrun else self._overrun(running, self.lease_of(principal), now)
+        return "" if running.is_overrun else self._overrun(running, self.lease_of(event.actor.principal), now)
 
     def _overrun(self, running: Use, lease: Lease, now: float) -> str:
         minutes = (now - running.since_s) / 60.0

@@ -17,6 +17,7 @@ from detector.event import Provider
 from detector.identity.context import ContextFeeds
 from detector.identity.rules import IdentityRules
 from detector.sources.cloudtrail_memos import ACTOR_COLUMNS, FAILED_LOGIN, CloudTrailMemos, is_failed_login
+from detector.sources.cloudtrail_minting import heir_of
 from detector.sources.cloudtrail_quick import QuickWay
 from detector.sources.cloudtrail_record import CloudTrailBatch, Record, minted_credential
 from detector.sources.framing import Block, decode_block
@@ -90,6 +91,7 @@ class CloudTrailParser:
         minted = minted_credential(operation, bool(record.errorCode), record.responseElements)
         if minted:
             rows[i]["minted"] = text_key(minted)
+            rows[i]["minted_for"] = text_key(heir_of(operation, record))
         if is_failed_login(operation, record.responseElements):
             rows[i]["outcome"] = FAILED_LOGIN
 

@@ -71,7 +71,12 @@ def claims_of(who: UserIdentity) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in named if value)
 
 
-def _role_of_session(arn: str) -> str:
+def role_of_session(arn: str) -> str:
+    """The role behind a session's name; other names stay as they are.
+
+    >>> role_of_session("arn:aws:sts::123456789012:assumed-role/deploy/i-0abc")
+    'arn:aws:iam::123456789012:role/deploy'
+    """
     head, _, tail = arn.partition(":assumed-role/")
     return f"{head.replace(':sts:', ':iam:')}:role/{tail.partition('/')[0]}" if tail else arn
 
@@ -93,7 +98,7 @@ def identify(who: UserIdentity, origin: str = "") -> tuple[str, str, int]:
         )
     if who.type == "AssumedRole":
         issuer = who.sessionContext.sessionIssuer if who.sessionContext else None
-        principal = (issuer.arn if issuer and issuer.arn else None) or _role_of_session(name)
+        principal = (issuer.arn if issuer and issuer.arn else None) or role_of_session(name)
         return principal, key or f"session:{name}", marks | int(Mark.TEMPORARY)
     if who.type == "FederatedUser":
         issuer = who.sessionContext.sessionIssuer if who.sessionContext else None

@@ -15,6 +15,7 @@ from detector.columns import ROW
 from detector.errors import Rejection
 from detector.sources import scan
 from detector.sources.cloudtrail_memos import ACTOR_COLUMNS, FAILED_LOGIN, CloudTrailMemos, is_failed_login
+from detector.sources.cloudtrail_minting import heir_of
 from detector.sources.cloudtrail_record import CloudTrailBatch, Record, Spans, minted_credential
 from detector.sources.cloudtrail_scan import (
     ADDRESS,
@@ -201,5 +202,6 @@ class QuickWay:
         minted = minted_credential(operation, bool(row["outcome"]), response or b"null")
         if minted:
             row["minted"] = text_key(minted)
+            row["minted_for"] = text_key(heir_of(operation, spans.record(i)))
         if is_failed_login(operation, response):
             row["outcome"] = FAILED_LOGIN

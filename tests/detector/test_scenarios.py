@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
-from conftest import cloudtrail
+from conftest import ACCOUNT, cloudtrail
 from msgspec import Meta, Struct, structs
 
 from detector.config import Lease
@@ -147,6 +147,14 @@ HARMLESS = [
 ]
 
 
+def handed_out(call: str, on: str, key: str) -> dict[str, Any]:
+    """The answer of a call that mints a key for the user or role it names, as AWS gives it."""
+    if call.startswith("iam:"):
+        return {"accessKey": {"accessKeyId": key, "userName": on}}
+    session = f"arn:aws:sts::{ACCOUNT}:assumed-role/{on}/session"
+    return {"credentials": {"accessKeyId": key}, "assumedRoleUser": {"arn": session}}
+
+
 def called(
     number: int, second: float, hand: Hand, call: str, error: str | None, on: str, mints: str = ""
 ) -> dict[str, Any]:
@@ -155,7 +163,7 @@ def called(
     if on:
         fields["requestParameters"] = {"name": on}
     if mints:
-        fields["responseElements"] = {"accessKey" if call.startswith("iam:") else "credentials": {"accessKeyId": mints}}
+        fields["responseElements"] = handed_out(call, on, mints)
     who = {"user": hand.user} if hand.user else {"role": hand.role}
     return cloudtrail(
         number, second, call, key=hand.key, source=hand.source, agent=hand.agent, error=error, **who, **fields

@@ -213,7 +213,7 @@ def test_only_where_nothing_is_usable_it_is_an_error_of_one_line(content: bytes,
 
 
 def test_many_distinct_credentials_stay_within_the_stated_memory() -> None:
-    limits = Limits(credentials=2000, principals=1000, facts=5000, shared=2000, sources=1000)
+    limits = Limits(credentials=2000, principals=1000, facts=5000, shared=2000, taught=2000)
     vocabulary = Vocabulary()
     engine, sizes = Engine(Policy(), vocabulary, limits), []
     parser = CloudTrailParser(vocabulary, IdentityRules(), ContextFeeds())

@@ -1,0 +1,149 @@
+"""From a crossing to a decision record, and what was already said: the same for both stages."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+
+from detector import scoring
+from detector.config import Policy
+from detector.decision import ACTIONS, Decision, Loop, Reason, decision_id
+from detector.learning import DAY_S
+from detector.loops import name_loop
+from detector.policy.ladder import rung
+from detector.reasons import Exhibit, reasons_of
+from detector.sources.timestamps import format_time
+from models.budget import margin_bits
+from models.iteration import loop_tempo
+
+REMEMBERED = 20_000
+NEVER_BITS = 1e9
+COLD = (scoring.COLD_ALERT, scoring.COLD_REVOKE)
+WITHOUT_BITS = (scoring.CERTAIN, scoring.SOURCE_ALERTED, scoring.SOURCE_REVOKED, scoring.RETIRED_USE)
+
+
+def knobs_of(policy: Policy, decides: bool) -> scoring.Knobs:
+    """A policy's numbers as the compiled loop takes them."""
+    evidence, budget = policy.evidence, policy.budget
+    return scoring.Knobs(
+        margin=margin_bits(budget.revoke_one_in_identity_days),
+        alert_margin=margin_bits(budget.alert_one_in_identity_days),
+        cold_alert=evidence.cold_alert_bits,
+        cold_revoke=evidence.cold_revoke_bits if policy.cold_start_acts else NEVER_BITS,
+        hold_s=evidence.hold_learning_s,
+        young_s=scoring.COLD_S if policy.cold_start_acts else DAY_S,
+        vocabulary=5000.0,
+        decides=decides,
+    )
+
+
+class Verdicts:
+    """Makes decisions and remembers what stands, for at most ``REMEMBERED`` credentials."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.knobs = knobs_of(policy, True)
+        self.revoked: OrderedDict[int, str] = OrderedDict()
+        self.standing: OrderedDict[int, tuple[str, float]] = OrderedDict()
+
+    def is_news(self, exhibit: Exhibit, action: str) -> bool:
+        """Whether this changes the credential's state: a day long the same or a lower rung is not said again."""
+        key, now = int(exhibit.x["credential"]), float(exhibit.x["time_s"])
+        before, at = self.standing.get(key, ("observe", now))
+        if now - at <= DAY_S and ACTIONS.index(action) <= ACTIONS.index(before):
+            return False
+        self.standing[key] = (action, now)
+        self.standing.move_to_end(key)
+        if len(self.standing) > REMEMBERED:
+            self.standing.popitem(last=False)
+        return True
+
+    def note_revoked(self, exhibit: Exhibit) -> None:
+        """Remembers that a credential, and so its principal, was revoked."""
+        for key in (int(exhibit.x["principal"]), int(exhibit.x["credential"])):
+            self.revoked[key] = exhibit.event.actor.credential
+            self.revoked.move_to_end(key)
+        while len(self.revoked) > 2 * REMEMBERED:
+            self.revoked.popitem(last=False)
+
+    def is_revoked(self, exhibit: Exhibit) -> bool:
+        """Whether this credential was revoked before."""
+        return int(exhibit.x["credential"]) in self.revoked
+
+    def decision(
+        self,
+        kind: int,
+        exhibit: Exhibit,
+        episode: Sequence[Exhibit],
+        trigger: Exhibit | None = None,
+        inherited: tuple[Reason, ...] = (),
+        evidence_bits: float | None = None,
+    ) -> Decision:
+        """The record of a crossing. ``trigger``: the event elsewhere that set it off; ``inherited``: what was added to the exhibit's own bits."""
+        x, event, at = exhibit.x, exhibit.event, trigger or exhibit
+        actor = event.actor
+        kind_name = "source" if kind in (scoring.SOURCE_ALERTED, scoring.SOURCE_REVOKED) else ""
+        loop = name_loop(int(x["signals"]), actor.path, kind_name)
+        escalates = int(x["principal"]) in self.revoked
+        action = rung(kind, actor, loop.name, escalates, self.policy.guards, self.policy.cold_start_acts)
+        mine = own_actions(episode, exhibit)
+        seconds, per_minute = loop_tempo(float(x["iterations"]), float(x["decision_s"]))
+        own_bits = max(float(x["evidence"]), float(x["cold"]) if kind in COLD else 0.0)
+        return Decision(
+            decision_id=decision_id(actor.credential, action, at.event.event_id, at.event.time_ns),
+            time=format_time(at.event.time_ns),
+            event_id=at.event.event_id,
+            provider=event.provider.name.lower(),
+            scope=actor.scope,
+            credential=actor.credential,
+            principal=actor.principal,
+            path=actor.path.name.lower(),
+            action=action,
+            dry_run=not self.policy.armed,
+            evidence_bits=round(own_bits if evidence_bits is None else evidence_bits, 3),
+            threshold_bits=round(self._threshold(kind, float(x["threshold"])), 3),
+            pattern=loop.name,
+            techniques=loop.techniques,
+            frameworks=loop.frameworks,
+            loop=Loop(int(x["iterations"]), round(per_minute, 2), round(seconds, 3)),
+            actions_before=max(len(mine), int(x["actions"]) if kind in COLD else 0),
+            first_event_time=format_time(mine[0].event.time_ns),
+            reasons=(*certain_reasons(kind, at), *inherited, *reasons_of(episode)),
+            lineage=tuple(sorted({e.event.minted for e in mine if e.event.minted})),
+        )
+
+    def _threshold(self, kind: int, revokes_at: float) -> float:
+        if kind == scoring.COLD_ALERT:
+            return self.policy.evidence.cold_alert_bits
+        if kind == scoring.COLD_REVOKE:
+            return self.policy.evidence.cold_revoke_bits
+        if kind in WITHOUT_BITS:
+            return 0.0
+        return revokes_at - (self.knobs.margin - self.knobs.alert_margin if kind == scoring.ALERT else 0.0)
+
+
+def episode_of(trail: Iterable[Exhibit], exhibit: Exhibit) -> list[Exhibit]:
+    """The exhibits of a trail since the suspicion behind this one began, up to this one."""
+    since = float(exhibit.x["since"]) or float(exhibit.x["time_s"])
+    return [e for e in trail if since <= e.x["time_s"] <= exhibit.x["time_s"]] or [exhibit]
+
+
+def own_actions(episode: Sequence[Exhibit], exhibit: Exhibit) -> list[Exhibit]:
+    """The exhibits of an episode done by the hand that crossed: its source and agent; where no address is logged, its credential."""
+    x = exhibit.x
+    if x["source"]:
+        return [e for e in episode if e.x["source"] == x["source"] and e.x["agent"] == x["agent"]] or [exhibit]
+    return [e for e in episode if e.x["credential"] == x["credential"]] or [exhibit]
+
+
+def certain_reasons(kind: int, at: Exhibit) -> tuple[Reason, ...]:
+    """Reasons that are not bits: canaries, bindings, one source with many keys, retired credentials."""
+    event = at.event
+    texts = {
+        scoring.CERTAIN: (
+            "certain",
+            "a canary was touched, or a token used outside the networks it is declared bound to",
+        ),
+        scoring.SOURCE_ALERTED: ("source", f"{event.source} reached a fourth credential new to it within an hour"),
+        scoring.SOURCE_REVOKED: ("source", f"{event.source} reached five or more credentials new to it within an hour"),
+        scoring.RETIRED_USE: ("context", "a retired credential was used"),
+    }
+    return (Reason(texts[kind][0], 0.0, event.event_id, texts[kind][1]),) if kind in texts else ()
