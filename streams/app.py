@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Coroutine
 from pathlib import Path
 from typing import Any
 
-import faust
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import IllegalStateError, KafkaError
 from faust.types import TP
@@ -18,6 +17,7 @@ from detector.errors import StateError
 from streams import connection, library_logs, logs, restarting, web
 from streams.agents import Scorer
 from streams.config import Settings, read_settings
+from streams.faust_app import new_app
 from streams.metrics import Metrics
 from streams.reaching import broker_ready
 from streams.shard import Initial
@@ -46,7 +46,7 @@ class Worker:
     ) -> None:
         self.settings, self.metrics = settings, metrics
         self.topics = Topics.under(settings.kafka.prefix)
-        self.app = faust.App(f"{settings.kafka.prefix}-worker", **faust_options(settings))
+        self.app = new_app(settings)
         table = self.app.Table(
             "snapshots",
             key_type=bytes,
@@ -325,32 +325,3 @@ def initial_state(settings: Settings) -> Initial | None:
 
 def _acknowledger(message: Any, consumer: Any) -> Any:
     return lambda: message.ack(consumer)
-
-
-def faust_options(settings: Settings) -> dict[str, Any]:
-    """How the app is set up: fail-over within the session timeout, nothing acknowledged by Faust itself, no web server."""
-    kafka = settings.kafka
-    return {
-        **connection.faust_settings(kafka),
-        "broker_session_timeout": kafka.session_timeout_s,
-        "broker_heartbeat_interval": kafka.session_timeout_s / 4,
-        "broker_commit_interval": 1.0,
-        "broker_max_poll_interval": 300.0,
-        "broker_commit_livelock_soft_timeout": 24 * 3600.0,
-        "consumer_auto_offset_reset": "earliest",
-        "consumer_max_fetch_size": kafka.max_message_bytes,
-        "producer_max_request_size": kafka.max_message_bytes,
-        "stream_buffer_maxsize": 256,
-        "stream_wait_empty": False,
-        "stream_recovery_delay": 0.0,
-        "table_standby_replicas": 0,
-        "topic_partitions": kafka.partitions,
-        "topic_replication_factor": kafka.replication,
-        "topic_disable_leader": True,
-        "topic_allow_declare": True,
-        "processing_guarantee": "at_least_once",
-        "store": "memory://",
-        "web_enabled": False,
-        "key_serializer": "raw",
-        "value_serializer": "raw",
-    }
