@@ -1,5 +1,6 @@
 """Outpace as an operator runs it: real ``outpace`` processes on a real broker, fed from a growing file, and everything that comes out."""
 
+import asyncio
 import json
 import os
 import signal
@@ -13,12 +14,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import msgspec
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks.broker import REPOSITORY, free_port
 from streams.config import Ingest, Kafka, PathSource, Settings, Web, Worker
-from streams.connection import kafka_python_settings
+from streams.connection import aiokafka_settings
 from streams.topics import Topics
 
 END_S = 30.0
@@ -144,20 +144,18 @@ class Collected:
         self._thread = threading.Thread(target=self._read, daemon=True)
 
     def _read(self) -> None:
-        consumer = KafkaConsumer(
-            **kafka_python_settings(self._kafka), auto_offset_reset="earliest", enable_auto_commit=False
-        )
+        asyncio.run(self._follow())
+
+    async def _follow(self) -> None:
+        # Ingest compresses what it sends; of our two clients only this one unpacks that.
+        consumer = AIOKafkaConsumer(**aiokafka_settings(self._kafka), auto_offset_reset="earliest")
         consumer.assign([TopicPartition(name, 0) for name in self.records])
+        await consumer.start()
         while not self._stop.is_set():
-            try:
-                polled = consumer.poll(timeout_ms=100)
-            except (KafkaError, OSError):
-                self._stop.wait(0.2)
-                continue
-            for messages in polled.values():
+            for messages in (await consumer.getmany(timeout_ms=50)).values():
                 for message in messages:
                     self._take(message.topic, json.loads(message.value))
-        consumer.close()
+        await asyncio.wait({asyncio.ensure_future(consumer.stop())}, timeout=5.0)
 
     def _take(self, topic: str, record: dict[str, Any]) -> None:
         if topic == self.names.decisions:

@@ -10,6 +10,7 @@ if nobody else has written a snapshot meanwhile. What cannot be put right here (
 """
 
 import asyncio
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from typing import Any, Protocol
 import msgspec
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from detector.errors import MalformedRecordError
+from detector.errors import BrokerError, MalformedRecordError
 from detector.policy.guardrails import command_of
 from streams import checkpoint
 from streams.config import Settings
@@ -88,10 +89,12 @@ class Scorer:
         self.failure: Exception | None = None
         self.unwritten: dict[int, str] = {}
         self.end_of: Callable[[int], int | None] = lambda _partition: None
+        self.start_of: Callable[[int], Awaitable[int]] = _unknown_start
         self.thread = ThreadPoolExecutor(1, "engine")
         self._turn, self._writing = asyncio.Lock(), asyncio.Lock()
         self._hand_overs = 0
-        self._refused_untold, self._refused_told_at = 0, -REFUSALS_TOLD_EVERY_S
+        self._refused_untold: list[dict[str, Any]] = []
+        self._refused_told_at = -REFUSALS_TOLD_EVERY_S
 
     async def take(self, message: Message, acknowledge: Acknowledge) -> None:
         """Scores the frame in a message. What goes wrong for good becomes ``failure``; nothing is raised but a cancellation."""
@@ -166,14 +169,15 @@ class Scorer:
         desk.unconfirmed.append(await self.send(self.topics.rejected, origin.encode(), msgspec.json.encode(refusal)))
 
     def _tell_refused(self, origin: str, offset: int, path: str, reason: str) -> None:
-        """One line now and then, with how many: each refusal stands in the topic."""
-        self._refused_untold += 1
-        if time.monotonic() - self._refused_told_at < REFUSALS_TOLD_EVERY_S:
-            return
-        log.warning(
-            "frames refused", count=self._refused_untold, origin=origin, offset=offset, path=path, reason=reason[:200]
-        )
-        self._refused_untold, self._refused_told_at = 0, time.monotonic()
+        """One line now and then, with the latest and how many: each refusal stands in the topic."""
+        self._refused_untold.append({"origin": origin, "offset": offset, "path": path, "reason": reason[:200]})
+        if time.monotonic() - self._refused_told_at >= REFUSALS_TOLD_EVERY_S:
+            self._tell_all_refused()
+
+    def _tell_all_refused(self) -> None:
+        if self._refused_untold:
+            log.warning("frames refused", count=len(self._refused_untold), **self._refused_untold[-1])
+            self._refused_untold, self._refused_told_at = [], time.monotonic()
 
     async def _tell(self, desk: Desk, decided: Decided) -> None:
         decision, received_ns = decided
@@ -200,9 +204,17 @@ class Scorer:
         if desk is None or not await self._goes_on(desk):
             desk = await self._recovered(partition, offset)
         if offset > desk.shard.offset + 1 and desk.shard.offset >= 0:
-            missing = offset - desk.shard.offset - 1
-            log.error("frames before this one are gone", partition=partition, offset=offset, missing=missing)
+            await self._check_gap(desk, offset)
         return desk
+
+    async def _check_gap(self, desk: Desk, offset: int) -> None:
+        """Frames the broker no longer has are lost, and told. Raises ``BrokerError`` for frames it still has: the client passed over them, a fresh start reads them."""
+        partition, wanted = desk.shard.partition, desk.shard.offset + 1
+        if wanted >= await self.start_of(partition):
+            raise BrokerError(
+                f"partition {partition}: frame {offset} came after {wanted - 1}, the client skipped frames"
+            )
+        log.error("frames before this one are gone", partition=partition, offset=offset, missing=offset - wanted)
 
     async def _goes_on(self, desk: Desk) -> bool:
         if desk.is_in_doubt:
@@ -320,6 +332,8 @@ class Scorer:
 
     def observe(self) -> None:
         """Refreshes what is only worth knowing now and then."""
+        if time.monotonic() - self._refused_told_at >= REFUSALS_TOLD_EVERY_S:
+            self._tell_all_refused()
         entities: dict[str, int] = {}
         evicted = 0
         for partition, desk in self.desks.items():
@@ -334,6 +348,11 @@ class Scorer:
         for kind, rows in entities.items():
             self.metrics.entities.labels(kind).set(rows)
         self.metrics.evicted.set(evicted)
+
+
+async def _unknown_start(_partition: int) -> int:
+    """For whoever has no broker to ask: everything before a frame is gone."""
+    return sys.maxsize
 
 
 async def all_of(awaited: list[Awaitable[Any]]) -> None:

@@ -57,7 +57,7 @@ class Worker:
         self.table = SnapshotTable(table, self.send_to)
         name = f"{socket.gethostname()}-{os.getpid()}-{time.monotonic_ns():x}"
         self.scorer = Scorer(settings, self.table, self.send, metrics, name, initial, broken)
-        self.scorer.end_of = self._end_of
+        self.scorer.end_of, self.scorer.start_of = self._end_of, self._start_of
         self.standing = "joining the group"
         self.is_left_behind = False
         self.is_broker_up = True
@@ -126,6 +126,11 @@ class Worker:
         except (AssertionError, IllegalStateError):  # just now handed to another worker
             return None
         return found
+
+    async def _start_of(self, partition: int) -> int:
+        """The offset of the first frame the broker still has."""
+        place = TP(self.topics.events, partition)
+        return int((await self.app.consumer.earliest_offsets(place))[place])
 
     async def _write_snapshots(self) -> None:
         while True:

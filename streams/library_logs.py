@@ -10,7 +10,14 @@ from collections.abc import Callable
 
 TOLD_EVERY_S = 60.0
 LONGEST = 300
-LIBRARIES = ("aiokafka", "faust", "mode", "kafka", "asyncio")
+LIBRARIES = {
+    "aiokafka": logging.CRITICAL,
+    "kafka": logging.CRITICAL,
+    "faust": logging.ERROR,
+    "mode": logging.ERROR,
+    "asyncio": logging.ERROR,
+}
+"""What the clients have to say arrives as an error or as an outage, which the worker tells itself; what ends a service may be Faust's alone to tell."""
 
 
 class Once(logging.Filter):
@@ -44,7 +51,7 @@ def _line(record: logging.LogRecord, untold: int) -> str:
 
 def quieten() -> None:
     """Holds the libraries to this, in this process. Call after ``logs.configure``."""
-    for name in LIBRARIES:
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name, level in LIBRARIES.items():
+        logging.getLogger(name).setLevel(level)
     for handler in logging.getLogger().handlers:
         handler.addFilter(Once())
