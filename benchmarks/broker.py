@@ -199,7 +199,13 @@ class Broker:
         scram = [f"SCRAM-SHA-512=[name={user},password={password}]" for user, password in PASSWORDS.items()]
         extra = [part for entry in scram for part in ("--add-scram", entry)]
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.folder / "server.properties")]
+        tool = [
+            "kafka.tools.StorageTool",
+            "format",
+            f"--cluster-id={cluster}",
+            "-c",
+            str(self.folder / "server.properties"),
+        ]
         command = [self._java, *_BRIEF, *self._options(), *tool, "--standalone", *extra]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
