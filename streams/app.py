@@ -1,6 +1,7 @@
 """The worker's Faust app: consumer group, changelogged table of snapshots, one agent over frames; and the worker's life around it."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -247,7 +248,7 @@ class Life:
 
     async def live(self) -> None:
         """Works until cancelled, or until only a fresh start helps: then ``again`` says what that must know."""
-        initial = initial_state(self.settings)
+        initial = await asyncio.to_thread(initial_state, self.settings)
         await self._warm_up()
         await broker_ready(self.settings.kafka, self._note)
         started_s = time.monotonic()
@@ -264,6 +265,9 @@ class Life:
         """Before the group is joined: a first start compiles for a minute, later ones take the code from a cache."""
         self.waiting_for, started_s = "compiling", time.monotonic()
         await asyncio.to_thread(warm_up, self.settings)
+        # What is there by now stays: looked through again and again, it would hold everything up for a tenth of a second each time.
+        gc.collect()
+        gc.freeze()
         log.info("warm", seconds=round(time.monotonic() - started_s, 2))
 
     def _note(self, missing: str) -> None:

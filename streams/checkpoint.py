@@ -259,10 +259,16 @@ def restore(engine: Engine, manifest: Manifest, blocks: Mapping[str, bytes]) -> 
     snapshot.fill(engine, head, arrays)  # type: ignore[arg-type]  # memoryviews do for bytes here
 
 
+class _Arrays(msgspec.Struct):
+    """What a head says of the arrays; the rest of it is passed over."""
+
+    arrays: dict[str, snapshot.SavedArray]
+
+
 def array_sizes(head: bytes) -> dict[str, int]:
     """Bytes of each array a head tells of."""
     try:
-        saved = msgspec.msgpack.decode(head, type=snapshot.Saved)
+        saved = msgspec.msgpack.decode(head, type=_Arrays)
     except msgspec.DecodeError as error:
         raise StateError(f"snapshot head is not readable: {error}") from error
     return {name: array.size for name, array in saved.arrays.items()}
