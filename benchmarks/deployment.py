@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -147,7 +148,8 @@ class Collected:
         asyncio.run(self._follow())
 
     async def _follow(self) -> None:
-        # Ingest compresses what it sends; of our two clients only this one unpacks that.
+        # Ingest compresses what it sends; of our two clients only this one unpacks that. It reads on through outages, and would tell of each attempt.
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
         consumer = AIOKafkaConsumer(**aiokafka_settings(self._kafka), auto_offset_reset="earliest")
         consumer.assign([TopicPartition(name, 0) for name in self.records])
         await consumer.start()
