@@ -53,7 +53,7 @@ def upsert(rows: np.ndarray, used: np.ndarray, key: int) -> int:
             i = 0
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _reinsert(old: np.ndarray, keep: np.ndarray, new: np.ndarray) -> int:
     moved = 0
     size = len(new)

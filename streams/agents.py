@@ -3,30 +3,39 @@
 The engine runs in one thread of its own with the interpreter lock released, so the event loop goes on answering the broker. The order of things is what makes
 a kill harmless: a frame's decisions are confirmed by the broker before a snapshot that includes the frame is, and only then is the frame acknowledged. After a
 kill the frames since the snapshot come again and give the same decisions with the same ids.
+
+Partitions move. After each hand-over every frame that is not acknowledged comes again, to whoever has the partition then; an engine kept in memory goes on only
+if nobody else has written a snapshot meanwhile. What cannot be put right here (a decision the broker never confirmed, a frame that breaks the engine) is a
+``failure``: nothing more is scored or acknowledged, and whoever runs the worker starts it again from what is durable.
 """
 
 import asyncio
+import sys
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import msgspec
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from detector.errors import MalformedRecordError
+from detector.errors import BrokerError, MalformedRecordError
 from detector.policy.guardrails import command_of
 from streams import checkpoint
 from streams.config import Settings
 from streams.logs import log_decision, logger
-from streams.metrics import Metrics
-from streams.shard import Applied, Decided, Shard
+from streams.metrics import PROVIDERS, Metrics
+from streams.shard import Applied, Decided, Initial, Shard
 from streams.topics import Topics
 
 log = logger("worker")
 
 Send = Callable[[str, bytes, bytes], Awaitable[Awaitable[Any]]]
 """Sends (topic, key, value); gives something to wait for until the broker has confirmed it."""
+
+Acknowledge = Callable[[], None]
+BROKEN = "breaks the engine"
+REFUSALS_TOLD_EVERY_S = 10.0
 
 
 class Message(Protocol):
@@ -37,34 +46,31 @@ class Message(Protocol):
     value: Any
 
 
-class Frame:
-    """A frame read and not yet acknowledged."""
-
-    __slots__ = ("acknowledge", "confirmed", "is_sent", "offset")
-
-    def __init__(self, offset: int, acknowledge: Callable[[], None]) -> None:
-        self.offset, self.acknowledge = offset, acknowledge
-        self.confirmed: list[Awaitable[Any]] = []
-        self.is_sent = asyncio.Event()
-
-
 class Desk:
     """One partition at this worker: its shard, the frames waiting for a snapshot, and the writer of those snapshots."""
 
-    def __init__(self, shard: Shard, writer: checkpoint.Writer) -> None:
-        self.shard, self.writer = shard, writer
-        self.waiting: deque[Frame] = deque()
-        self.events_since = 0
+    def __init__(self, shard: Shard, writer: checkpoint.Writer, base: checkpoint.Manifest | None = None) -> None:
+        self.shard, self.writer, self.base = shard, writer, base
+        self.waiting: list[Acknowledge] = []
+        self.unconfirmed: list[Awaitable[Any]] = []
+        self.is_in_doubt = False
+        self.skipped = self.events_since = 0
         self.snapshot_at = time.monotonic()
+        self.counted = shard.engine.counters()
 
     def is_due(self, every_s: float, every_events: int) -> bool:
         """Whether frames wait and the last snapshot is old or far enough back."""
         is_old = time.monotonic() - self.snapshot_at >= every_s
         return bool(self.waiting) and (is_old or self.events_since >= every_events)
 
+    def is_ahead_of(self, manifest: checkpoint.Manifest | None) -> bool:
+        """Whether the newest snapshot there is, is this desk's own: nobody else had the partition since."""
+        mine = self.writer.pieces or (self.base.blocks if self.base else {})
+        return (manifest.blocks if manifest else {}) == mine
+
 
 class Scorer:
-    """Everything a worker does with frames."""
+    """Everything a worker does with frames. ``broken``: frames, as (partition, offset), that broke an engine before and are refused now."""
 
     def __init__(
         self,
@@ -73,45 +79,86 @@ class Scorer:
         send: Send,
         metrics: Metrics,
         name: str,
-        initial_state: bytes = b"",
+        initial: Initial | None = None,
+        broken: frozenset[tuple[int, int]] = frozenset(),
     ) -> None:
         self.settings, self.store, self.send, self.metrics, self.name = settings, store, send, metrics, name
-        self.initial_state = initial_state
+        self.initial, self.broken = initial, set(broken)
         self.topics = Topics.under(settings.kafka.prefix)
         self.desks: dict[int, Desk] = {}
+        self.failure: Exception | None = None
+        self.unwritten: dict[int, str] = {}
+        self.end_of: Callable[[int], int | None] = lambda _partition: None
+        self.start_of: Callable[[int], Awaitable[int]] = _unknown_start
         self.thread = ThreadPoolExecutor(1, "engine")
-        self._writing = asyncio.Lock()
+        self._turn, self._writing = asyncio.Lock(), asyncio.Lock()
+        self._hand_overs = 0
+        self._refused_untold: list[dict[str, Any]] = []
+        self._refused_told_at = -REFUSALS_TOLD_EVERY_S
 
-    async def take(self, message: Message, acknowledge: Callable[[], None]) -> None:
-        """Scores the frame in a message."""
+    async def take(self, message: Message, acknowledge: Acknowledge) -> None:
+        """Scores the frame in a message. What goes wrong for good becomes ``failure``; nothing is raised but a cancellation."""
+        # Shielded: a frame half told would be in the engine with its decisions gone.
+        await asyncio.shield(asyncio.ensure_future(self._take(message, acknowledge, self._hand_overs)))
+
+    async def _take(self, message: Message, acknowledge: Acknowledge, hand_overs: int) -> None:
+        try:
+            async with self._turn:
+                # A frame from before a hand-over comes again, here or elsewhere.
+                if self.failure is None and hand_overs == self._hand_overs:
+                    await self._score(message, acknowledge)
+        except Exception as error:
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """Nothing more is scored, written or acknowledged."""
+        if self.failure is None:
+            self.failure = error
+
+    async def _score(self, message: Message, acknowledge: Acknowledge) -> None:
         desk = await self._desk(message.partition, message.offset)
-        frame = Frame(message.offset, acknowledge)
-        desk.waiting.append(frame)
         if desk.shard.holds(message.offset):
-            frame.is_sent.set()
+            desk.skipped += 1
+            desk.waiting.append(acknowledge)
             return
+        self._tell_skipped(desk)
         applied = await self._applied(desk, message)
         if applied is not None:
-            desk.events_since += len(applied.rows)
-            self.metrics.note_rows(applied.rows)
+            self._note(desk, applied)
             for decided in applied.decided:
-                await self._tell(frame, decided)
+                await self._tell(desk, decided)
         self.metrics.frames.labels("scored").inc()
-        frame.is_sent.set()
+        desk.waiting.append(acknowledge)
 
     async def _applied(self, desk: Desk, message: Message) -> Applied | None:
+        if (message.partition, message.offset) in self.broken:
+            desk.shard.offset = message.offset
+            await self._reject(desk, message, "$", BROKEN)
+            return None
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self.thread, desk.shard.apply, message.offset, message.value)
+            return await loop.run_in_executor(self.thread, desk.shard.apply, message.offset, message.value or b"")
         except MalformedRecordError as fault:
-            await self._reject(message, *fault.args)
+            await self._reject(desk, message, *fault.args)
             return None
+        except Exception:
+            # The engine may have taken in half of it. Started again from the last snapshot, the worker refuses this frame.
+            self.broken.add((message.partition, message.offset))
+            log.exception("frame breaks the engine", partition=message.partition, offset=message.offset)
+            raise
 
-    async def _reject(self, message: Message, path: str, reason: str) -> None:
+    def _note(self, desk: Desk, applied: Applied) -> None:
+        desk.events_since += len(applied.rows)
+        self.metrics.note_rows(applied.rows)
+        for provider in set(applied.rows["provider"].tolist()):
+            newest_s = float(applied.rows["time_s"][applied.rows["provider"] == provider].max())
+            self.metrics.note_newest_event(PROVIDERS[provider], newest_s)
+
+    async def _reject(self, desk: Desk, message: Message, path: str, reason: str) -> None:
         stage = "schema" if "version" in reason else "frame"
         origin = f"{self.topics.events}/{message.partition}"
         self.metrics.rejected.labels(stage).inc()
-        log.warning("frame refused", origin=origin, offset=message.offset, path=path, reason=reason)
+        self._tell_refused(origin, message.offset, path, reason)
         refusal = {
             "origin": origin,
             "position": message.offset,
@@ -119,55 +166,117 @@ class Scorer:
             "reason": reason,
             "source": "frames",
         }
-        await (await self.send(self.topics.rejected, origin.encode(), msgspec.json.encode(refusal)))
+        desk.unconfirmed.append(await self.send(self.topics.rejected, origin.encode(), msgspec.json.encode(refusal)))
 
-    async def _tell(self, frame: Frame, decided: Decided) -> None:
+    def _tell_refused(self, origin: str, offset: int, path: str, reason: str) -> None:
+        """One line now and then, with the latest and how many: each refusal stands in the topic."""
+        self._refused_untold.append({"origin": origin, "offset": offset, "path": path, "reason": reason[:200]})
+        if time.monotonic() - self._refused_told_at >= REFUSALS_TOLD_EVERY_S:
+            self._tell_all_refused()
+
+    def _tell_all_refused(self) -> None:
+        if self._refused_untold:
+            log.warning("frames refused", count=len(self._refused_untold), **self._refused_untold[-1])
+            self._refused_untold, self._refused_told_at = [], time.monotonic()
+
+    async def _tell(self, desk: Desk, decided: Decided) -> None:
         decision, received_ns = decided
         key = decision.credential.encode()
-        frame.confirmed.append(await self.send(self.topics.decisions, key, msgspec.json.encode(decision)))
+        await self._send(desk, self.topics.decisions, key, msgspec.json.encode(decision))
         command = command_of(decision, self.settings)
         if command is not None:
-            frame.confirmed.append(await self.send(self.topics.revocations, key, msgspec.json.encode(command)))
+            await self._send(desk, self.topics.revocations, key, msgspec.json.encode(command))
         seconds = (time.time_ns() - received_ns) / 1e9 if received_ns else None
         self.metrics.note_decision(decision, seconds)
         log_decision(decision, seconds)
 
+    async def _send(self, desk: Desk, topic: str, key: bytes, value: bytes) -> None:
+        try:
+            desk.unconfirmed.append(await self.send(topic, key, value))
+        except MessageSizeTooLargeError:
+            # Sent again it would be as large: told and counted, so that nobody can stop a worker with long names.
+            self.metrics.rejected.labels("size").inc()
+            log.error("no message can hold a decision", topic=topic, bytes=len(value))
+
     async def _desk(self, partition: int, offset: int) -> Desk:
-        """The partition's desk, recovered from its newest snapshot where this worker has none that reaches up to the frame."""
+        """The partition's desk; recovered from the newest snapshot where this worker has none, or another worker has written since."""
         desk = self.desks.get(partition)
-        if desk is not None and offset <= desk.shard.offset + 1:
-            return desk
-        shard = Shard(self.settings, partition)
-        manifest = await asyncio.get_running_loop().run_in_executor(self.thread, self._recovered, shard)
-        self._note_recovery(shard, manifest, offset)
-        writer = checkpoint.Writer(
-            self.store, partition, f"{time.time_ns():020d}-{self.name}", self.settings.worker.block_bytes
-        )
-        desk = self.desks[partition] = Desk(shard, writer)
+        if desk is None or not await self._goes_on(desk):
+            desk = await self._recovered(partition, offset)
+        if offset > desk.shard.offset + 1 and desk.shard.offset >= 0:
+            await self._check_gap(desk, offset)
         return desk
 
-    def _recovered(self, shard: Shard) -> checkpoint.Manifest | None:
-        manifest = shard.recover(self.store)
-        if manifest is None and self.initial_state:
-            shard.begin(self.initial_state)
-        return manifest
+    async def _check_gap(self, desk: Desk, offset: int) -> None:
+        """Frames the broker no longer has are lost, and told. Raises ``BrokerError`` for frames it still has: the client passed over them, a fresh start reads them."""
+        partition, wanted = desk.shard.partition, desk.shard.offset + 1
+        if wanted >= await self.start_of(partition):
+            raise BrokerError(
+                f"partition {partition}: frame {offset} came after {wanted - 1}, the client skipped frames"
+            )
+        log.error("frames before this one are gone", partition=partition, offset=offset, missing=offset - wanted)
 
-    def _note_recovery(self, shard: Shard, manifest: checkpoint.Manifest | None, offset: int) -> None:
-        told = log.bind(partition=shard.partition, offset=offset)
-        if manifest is None:
-            if checkpoint.has_manifest(self.store, shard.partition):
-                told.error("no snapshot of this partition is whole; starting without history")
-            else:
-                told.info("partition taken without a snapshot")
-            return
-        told.info("partition taken", snapshot_offset=manifest.offset)
-        if offset > manifest.offset + 1:
-            told.error("frames between the snapshot and this one are gone", missing=offset - manifest.offset - 1)
+    async def _goes_on(self, desk: Desk) -> bool:
+        if desk.is_in_doubt:
+            manifest = await self._in_thread(checkpoint.newest_manifest, self.store, desk.shard.partition)
+            if not desk.is_ahead_of(manifest):
+                return False
+            desk.is_in_doubt = False
+        return True
+
+    async def _recovered(self, partition: int, offset: int) -> Desk:
+        started = time.monotonic()
+        shard = Shard(self.settings, partition)
+        manifest = await self._in_thread(shard.recover, self.store, self.initial)
+        told = log.bind(partition=partition, offset=offset, seconds=round(time.monotonic() - started, 3))
+        if manifest is not None:
+            told.info("partition taken", snapshot_offset=manifest.offset)
+            self._check_topic(shard, offset)
+        elif checkpoint.has_manifest(self.store, partition):
+            told.error("no snapshot of this partition is whole; starting without history")
+        else:
+            told.info("partition taken without a snapshot")
+        name = checkpoint.writer_name(self.store, partition, self.name, time.time_ns())
+        writer = checkpoint.Writer(self.store, partition, name, self.settings.worker.block_bytes)
+        desk = self.desks[partition] = Desk(shard, writer, manifest)
+        self.metrics.note_partition(partition, manifest.taken_ns / 1e9 if manifest else time.time())
+        self.metrics.note_identity_days(partition, shard.identity_days())
+        return desk
+
+    def _check_topic(self, shard: Shard, offset: int) -> None:
+        """A snapshot of frames the topic does not have yet is of an earlier topic of this name: what it learned stays, its offset means nothing."""
+        end = self.end_of(shard.partition)
+        if end is not None and shard.offset >= end:
+            log.error(
+                "the topic ends before its snapshot: it was made anew, or lost frames; counting from here",
+                partition=shard.partition,
+                end=end,
+                snapshot_offset=shard.offset,
+            )
+            shard.offset = offset - 1
+
+    def _tell_skipped(self, desk: Desk) -> None:
+        if desk.skipped:
+            log.info("frames skipped that the snapshot holds", partition=desk.shard.partition, frames=desk.skipped)
+            desk.skipped = 0
+
+    async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self.thread, function, *arguments)
+
+    def hand_over(self) -> None:
+        """Partitions are being handed out anew: what is not acknowledged comes again, perhaps to another worker."""
+        self._hand_overs += 1
+        for desk in self.desks.values():
+            self._tell_skipped(desk)
+            desk.waiting.clear()
+            desk.is_in_doubt = True
 
     def keep_only(self, partitions: set[int]) -> None:
         """Drops what belongs to partitions that another worker has now."""
         for partition in self.desks.keys() - partitions:
             del self.desks[partition]
+            self.unwritten.pop(partition, None)
+            self.metrics.forget_partition(partition)
 
     async def checkpoint_due(self) -> None:
         """Writes the snapshots that are due, one after another."""
@@ -177,33 +286,77 @@ class Scorer:
                 await self.checkpoint(partition)
 
     async def checkpoint(self, partition: int) -> None:
-        """Writes a snapshot of one partition, then acknowledges the frames in it."""
+        """Writes a snapshot of one partition, then acknowledges the frames in it. Where it cannot be written they stay unacknowledged."""
         async with self._writing:
             desk = self.desks.get(partition)
-            if desk is None:
+            if desk is None or self.failure is not None or not desk.waiting:
                 return
             started, taken_ns = time.monotonic(), time.time_ns()
-            loop = asyncio.get_running_loop()
-            image = await loop.run_in_executor(
-                self.thread, lambda: desk.writer.image(desk.shard.engine, desk.shard.offset)
-            )
+            async with self._turn:
+                image = await self._in_thread(desk.writer.image, desk.shard.engine, desk.shard.offset)
+                done, desk.waiting = desk.waiting, []
+                unconfirmed, desk.unconfirmed = desk.unconfirmed, []
+            hand_overs = self._hand_overs
             desk.snapshot_at, desk.events_since = started, 0
-            packed = await loop.run_in_executor(None, desk.writer.packed, image)
-            done = [frame for frame in desk.waiting if frame.offset <= image.offset]
-            for frame in done:
-                await frame.is_sent.wait()
-                await asyncio.gather(*frame.confirmed)
-            if self.desks.get(partition) is not desk:
+            await all_of(unconfirmed)
+            packed = await asyncio.get_running_loop().run_in_executor(None, desk.writer.packed, image)
+            if hand_overs != self._hand_overs:
                 return
             before = desk.writer.bytes_written
-            await desk.writer.write(image, packed, taken_ns)
-            self.metrics.snapshot_bytes.inc(desk.writer.bytes_written - before)
-            self.metrics.snapshot.observe(time.monotonic() - started)
-            for _ in done:
-                desk.waiting.popleft().acknowledge()
+            try:
+                await desk.writer.write(image, packed, taken_ns)
+            except KafkaError as error:
+                self._tell_unwritten(partition, error)
+                if hand_overs == self._hand_overs:
+                    desk.waiting[:0] = done
+                return
+            self._tell_written(partition)
+            self.metrics.note_snapshot(partition, time.monotonic() - started, desk.writer.bytes_written - before)
+            for acknowledge in done:
+                acknowledge()
+
+    def _tell_unwritten(self, partition: int, error: KafkaError) -> None:
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+        if partition not in self.unwritten:
+            log.error("snapshot not written, its frames stay unacknowledged", partition=partition, error=why)
+        self.unwritten[partition] = why
+
+    def _tell_written(self, partition: int) -> None:
+        if self.unwritten.pop(partition, ""):
+            log.info("snapshots are written again", partition=partition)
+
+    async def last_checkpoints(self) -> None:
+        """A last snapshot of every partition, before the worker stops."""
+        for partition in list(self.desks):
+            await self.checkpoint(partition)
 
     def observe(self) -> None:
         """Refreshes what is only worth knowing now and then."""
+        if time.monotonic() - self._refused_told_at >= REFUSALS_TOLD_EVERY_S:
+            self._tell_all_refused()
+        entities: dict[str, int] = {}
+        evicted = 0
         for partition, desk in self.desks.items():
-            age = time.monotonic() - desk.snapshot_at if desk.waiting else 0.0
-            self.metrics.snapshot_age.labels(str(partition)).set(age)
+            state, counted = desk.shard.engine.state, desk.shard.engine.counters()
+            for kind, table in state.tables.items():
+                entities[kind] = entities.get(kind, 0) + int(table.used[0])
+            evicted += counted["evicted"]
+            self.metrics.duplicates.inc(max(0, counted["duplicates"] - desk.counted["duplicates"]))
+            self.metrics.late.inc(max(0, counted["late"] - desk.counted["late"]))
+            self.metrics.note_identity_days(partition, desk.shard.identity_days())
+            desk.counted = counted
+        for kind, rows in entities.items():
+            self.metrics.entities.labels(kind).set(rows)
+        self.metrics.evicted.set(evicted)
+
+
+async def _unknown_start(_partition: int) -> int:
+    """For whoever has no broker to ask: everything before a frame is gone."""
+    return sys.maxsize
+
+
+async def all_of(awaited: list[Awaitable[Any]]) -> None:
+    """Returns once all are done; raises the first failure, the others looked at too."""
+    for found in await asyncio.gather(*awaited, return_exceptions=True):
+        if isinstance(found, BaseException):
+            raise found

@@ -1,96 +1,86 @@
-"""The worker's Faust app: consumer group, changelogged table of snapshots, one agent over frames."""
+"""The worker's Faust app: consumer group, changelogged table of snapshots, one agent over frames; and the worker's life around it."""
 
 import asyncio
+import gc
+import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from pathlib import Path
 from typing import Any
 
-import faust
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import IllegalStateError, KafkaError
 from faust.types import TP
 
-from detector import snapshot
 from detector.errors import StateError
-from streams import connection, logs, web
+from streams import connection, library_logs, logs, restarting, web
 from streams.agents import Scorer
 from streams.config import Settings, read_settings
+from streams.faust_app import new_app
 from streams.metrics import Metrics
+from streams.reaching import broker_ready
+from streams.shard import Initial
+from streams.snapshot_table import SnapshotTable
 from streams.topics import Topics
+from streams.warm_up import warm_up
 
 log = logs.logger("worker")
-TICK_S = 0.25
-
-
-class SnapshotTable:
-    """A Faust table as a store of snapshot pieces. Its changelog is the durable copy: a piece is safe once the broker has confirmed it there."""
-
-    def __init__(self, table: Any) -> None:
-        self.table = table
-        self._unconfirmed: list[Awaitable[Any]] = []
-
-    def names(self) -> Iterator[str]:
-        """The key of every piece."""
-        return iter([key.decode() for key in self.table.data])
-
-    def get(self, key: str) -> bytes | None:
-        """One piece."""
-        found: bytes | None = self.table.data.get(key.encode())
-        return found
-
-    async def put(self, key: str, value: bytes) -> None:
-        """Writes one piece to the table and its changelog."""
-        self.table.data[key.encode()] = value
-        await self._log(key, value)
-
-    async def delete(self, key: str) -> None:
-        """Drops one piece; the changelog gets a tombstone."""
-        self.table.data.pop(key.encode(), None)
-        await self._log(key, None)
-
-    async def _log(self, key: str, value: bytes | None) -> None:
-        partition = int(key.partition("/")[0])
-        sent = self.table.send_changelog(partition, key.encode(), value, key_serializer="raw", value_serializer="raw")
-        self._unconfirmed.append(sent)
-        if len(self._unconfirmed) >= 16:
-            await self.flush()
-
-    async def flush(self) -> None:
-        """Waits until the broker has confirmed everything so far."""
-        unconfirmed, self._unconfirmed = self._unconfirmed, []
-        for sent in unconfirmed:
-            await sent
+TICK_S, OBSERVE_S, LOOK_S = 0.1, 1.0, 0.1
+PROBE_EVERY_S, PROBE_PATIENCE_S = 2.0, 5.0
+STOP_S = 20.0
+FAILED_STOP_S = 3.0
+"""A worker that failed leaves its group if that is quickly done; it is replaced either way."""
+READY = ""
 
 
 class Worker:
-    """One worker process: app, scorer, and the tasks beside them."""
+    """One worker process: app, scorer, and the tasks beside them. ``standing``: why it is not ready, or ''."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        initial: Initial | None = None,
+        broken: frozenset[tuple[int, int]] = frozenset(),
+    ) -> None:
         self.settings, self.metrics = settings, metrics
         self.topics = Topics.under(settings.kafka.prefix)
-        self.app = faust.App(f"{settings.kafka.prefix}-worker", **faust_options(settings))
-        self.table = self.app.Table(
+        self.app = new_app(settings)
+        table = self.app.Table(
             "snapshots",
             key_type=bytes,
             value_type=bytes,
             partitions=settings.kafka.partitions,
             extra_topic_configs={"max.message.bytes": settings.kafka.max_message_bytes, "segment.bytes": 64 << 20},
         )
-        self.scorer = Scorer(
-            settings,
-            SnapshotTable(self.table),
-            self.send,
-            metrics,
-            f"{socket.gethostname()}-{id(self):x}",
-            initial_state(settings),
-        )
-        self.is_ready = False
+        self.table = SnapshotTable(table, self.send_to)
+        name = f"{socket.gethostname()}-{os.getpid()}-{time.monotonic_ns():x}"
+        self.scorer = Scorer(settings, self.table, self.send, metrics, name, initial, broken)
+        self.scorer.end_of, self.scorer.start_of = self._end_of, self._start_of
+        self.standing = "joining the group"
+        self.is_left_behind = False
+        self.is_broker_up = True
         self._declare()
+
+    def why_not_ready(self) -> str:
+        """Why this worker is not doing all of its work, or ''."""
+        if self.standing:
+            return self.standing
+        if not self.is_broker_up:
+            return "the broker does not answer"
+        unwritten = next(iter(self.scorer.unwritten.items()), None)
+        return f"snapshot of partition {unwritten[0]} not written: {unwritten[1]}" if unwritten else READY
 
     async def send(self, topic: str, key: bytes, value: bytes) -> Awaitable[Any]:
         """Hands a message to the producer; what it gives is confirmed later."""
         confirmed: Awaitable[Any] = await self._producer.send(topic, value, key)
+        return confirmed
+
+    async def send_to(self, topic: str, partition: int, key: bytes, value: bytes | None) -> Awaitable[Any]:
+        """The same to one partition; no value is a tombstone."""
+        confirmed: Awaitable[Any] = await self._producer.send(topic, value, key, partition)
         return confirmed
 
     def _declare(self) -> None:
@@ -104,46 +94,184 @@ class Worker:
                 message.value = None
                 yield
 
-        self.app.task(self._tick)
+        self.app.on_partitions_revoked.connect(self._revoked, weak=False)
         self.app.on_partitions_assigned.connect(self._assigned, weak=False)
+        self.app.on_rebalance_complete.connect(self._restored, weak=False)
         self.app.on_before_shutdown.connect(self._shutting_down, weak=False)
 
-    async def _tick(self) -> None:
-        while not self.app.should_stop:
-            await asyncio.sleep(TICK_S)
-            await self.scorer.checkpoint_due()
-            self._observe()
+    def _revoked(self, *_: Any, **__: Any) -> None:
+        self.scorer.hand_over()
+        self.standing = "partitions are being handed out"
 
     def _assigned(self, *given: Any, **_: Any) -> None:
         assigned: set[TP] = given[1]
         mine = {tp.partition for tp in assigned if tp.topic == self.topics.events}
+        self.scorer.hand_over()
         self.scorer.keep_only(mine)
-        self.is_ready = True
+        self.table.keep_only(mine)
+        self.standing = "reading snapshots back"
         log.info("partitions assigned", partitions=sorted(mine))
 
+    def _restored(self, *_: Any, **__: Any) -> None:
+        self.standing = READY
+        log.info("ready", snapshot_pieces=sum(1 for _ in self.table.names()))
+
     async def _shutting_down(self, *_: Any, **__: Any) -> None:
-        for partition in list(self.scorer.desks):
-            await self.scorer.checkpoint(partition)
+        self.standing = "stopping"
+        await self.scorer.last_checkpoints()
 
-    def _observe(self) -> None:
-        self.scorer.observe()
-        consumer = self.app.consumer
-        for partition, desk in self.scorer.desks.items():
-            end = consumer.highwater(TP(self.topics.events, partition))
-            self.metrics.consumer_lag.labels(str(partition)).set(max(0, (end or 0) - 1 - desk.shard.offset))
-
-    async def run(self) -> None:
-        """Runs until stopped."""
-        self._producer = AIOKafkaProducer(
-            acks="all", enable_idempotence=True, linger_ms=0, **connection.aiokafka_settings(self.settings.kafka)
-        )
-        await self._producer.start()
+    def _end_of(self, partition: int) -> int | None:
+        """The offset after a partition's last frame, as far as fetched; None while that is not known."""
         try:
-            await self.app.start()
-            await self.app.wait_until_stopped()
+            found: int | None = self.app.consumer.highwater(TP(self.topics.events, partition))
+        except (AssertionError, IllegalStateError):  # just now handed to another worker
+            return None
+        return found
+
+    async def _start_of(self, partition: int) -> int:
+        """The offset of the first frame the broker still has."""
+        place = TP(self.topics.events, partition)
+        return int((await self.app.consumer.earliest_offsets(place))[place])
+
+    async def _write_snapshots(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            await self.scorer.checkpoint_due()
+
+    async def _observe(self) -> None:
+        while True:
+            await asyncio.sleep(OBSERVE_S)
+            self.scorer.observe()
+            for partition, desk in self.scorer.desks.items():
+                waiting = max(0, (self._end_of(partition) or 0) - 1 - desk.shard.offset)
+                self.metrics.consumer_lag.labels(str(partition)).set(waiting)
+
+    async def _probe(self) -> None:
+        """Asks the broker how it is, so that an outage shows even while nothing is scored."""
+        while True:
+            try:
+                answered = await asyncio.wait_for(self._producer.client.force_metadata_update(), PROBE_PATIENCE_S)
+            except (KafkaError, OSError, TimeoutError):
+                answered = False
+            if bool(answered) != self.is_broker_up:
+                self.is_broker_up = bool(answered)
+                told = log.info if answered else log.warning
+                told("broker is back" if answered else "broker lost, what is unconfirmed is kept")
+            self.metrics.broker_up.set(self.is_broker_up)
+            await asyncio.sleep(PROBE_EVERY_S)
+
+    async def run(self) -> str:
+        """Works until cancelled, which ends it in good order, or until it cannot go on; then gives why."""
+        self._producer = AIOKafkaProducer(
+            **connection.aiokafka_settings(self.settings.kafka),
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=0,
+            max_request_size=self.settings.kafka.max_message_bytes,
+        )
+        why = "cancelled"
+        beside: list[asyncio.Task[Any]] = []
+        try:
+            await self._producer.start()
+            beside = [
+                asyncio.create_task(c) for c in (self._start(), self._probe(), self._write_snapshots(), self._observe())
+            ]
+            why = await self._trouble(beside)
+        except (KafkaError, OSError) as error:
+            why = _said(error)
         finally:
-            await self.app.stop()
-            await self._producer.stop()
+            await self._end(beside, STOP_S if why == "cancelled" else FAILED_STOP_S)
+        return why
+
+    async def _start(self) -> None:
+        await self.app.start()
+
+    async def _trouble(self, beside: "list[asyncio.Task[Any]]") -> str:
+        """Returns what went wrong for good, in one line, once something did."""
+        while True:
+            for task in beside:
+                if task.done() and (error := task.exception()):
+                    self.scorer.fail(error if isinstance(error, Exception) else RuntimeError(repr(error)))
+            if self.scorer.failure is not None:
+                return _said(self.scorer.failure)
+            if self.app.should_stop:
+                return _said(getattr(self.app, "crash_reason", None) or RuntimeError("the Faust app ended"))
+            await asyncio.sleep(LOOK_S)
+
+    async def _end(self, beside: "list[asyncio.Task[Any]]", within_s: float) -> None:
+        """Stops everything, in bounded time: libraries wait for brokers that may never come back."""
+        is_orderly = within_s == STOP_S
+        if not is_orderly:
+            self.scorer.fail(RuntimeError("stopping after a failure"))
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        self.is_left_behind = not await _done_within(self.app.stop(), within_s)
+        if self.is_left_behind and is_orderly:
+            log.warning("could not leave the group in good order; its partitions wait for the session timeout")
+        await _done_within(self._producer.stop(), FAILED_STOP_S)
+
+
+async def _done_within(ending: Coroutine[Any, Any, None], seconds: float) -> bool:
+    """Whether it ended in time and well. What does not is left behind."""
+    task = asyncio.ensure_future(ending)
+    await asyncio.wait({task}, timeout=seconds)
+    if not task.done():
+        task.cancel()
+        return False
+    return task.exception() is None
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+
+
+class Life:
+    """A worker process from start to end: warm up, wait for the broker, work; after a failure, start again as a new program."""
+
+    def __init__(self, settings: Settings, past: restarting.Past) -> None:
+        self.settings, self.past = settings, past
+        self.metrics = Metrics()
+        self.metrics.promise(settings.budget.revoke_one_in_identity_days)
+        self.waiting_for = "starting"
+        self.worker: Worker | None = None
+        self.again: restarting.Past | None = None
+
+    @property
+    def is_left_behind(self) -> bool:
+        """Whether threads of libraries go on that would keep the process from ending."""
+        return self.worker is not None and self.worker.is_left_behind
+
+    def is_ready(self) -> bool | str:
+        """As ``/health/ready`` asks."""
+        return (self.worker.why_not_ready() if self.worker else self.waiting_for) or True
+
+    async def live(self) -> None:
+        """Works until cancelled, or until only a fresh start helps: then ``again`` says what that must know."""
+        initial = await asyncio.to_thread(initial_state, self.settings)
+        await self._warm_up()
+        await broker_ready(self.settings.kafka, self._note)
+        started_s = time.monotonic()
+        self.worker = Worker(self.settings, self.metrics, initial, self.past.broken)
+        why = await self.worker.run()
+        ran_s = time.monotonic() - started_s
+        self.again = restarting.following(self.past, ran_s, self.worker.scorer.broken)
+        self.waiting_for, self.worker = f"starting again after a failure: {why}", None
+        wait_s = 0.0 if ran_s > restarting.CALM_S else self.past.wait_s
+        log.error("worker failed, starting again from its last snapshots", error=why, wait_s=wait_s)
+        await asyncio.sleep(wait_s)
+
+    async def _warm_up(self) -> None:
+        """Before the group is joined: a first start compiles for a minute, later ones take the code from a cache."""
+        self.waiting_for, started_s = "compiling", time.monotonic()
+        await asyncio.to_thread(warm_up, self.settings)
+        # What is there by now stays: looked through again and again, it would hold everything up for a tenth of a second each time.
+        gc.collect()
+        gc.freeze()
+        log.info("warm", seconds=round(time.monotonic() - started_s, 2))
+
+    def _note(self, missing: str) -> None:
+        self.waiting_for = missing
 
 
 def worker(*, settings: str | None = None, log_style: logs.Style = "json") -> int:
@@ -158,73 +286,51 @@ def worker(*, settings: str | None = None, log_style: logs.Style = "json") -> in
     """
     chosen = read_settings(settings)
     logs.configure(log_style, logs.key_in(Path(chosen.state_folder)))
-    asyncio.run(serve(chosen))
+    library_logs.quieten()
+    life = Life(chosen, restarting.read_past(os.environ.get(restarting.VARIABLE, "")))
+    asyncio.run(serve(life))
+    if life.again is not None:
+        restarting.start_again(life.again)
+    if life.is_left_behind:
+        restarting.end_now()
     return 0
 
 
-async def serve(settings: Settings) -> None:
-    """A worker with its metrics endpoint, until SIGTERM or SIGINT."""
-    metrics = Metrics()
-    running = Worker(settings, metrics)
+async def serve(life: "Life") -> None:
+    """A worker with its metrics endpoint, until SIGTERM or SIGINT or until only a fresh start helps."""
+    settings = life.settings
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    endpoint = await web.serve(metrics, settings.web, lambda: running.is_ready or "no partitions assigned yet")
-    beside = [asyncio.create_task(web.watch_loop(metrics)), asyncio.create_task(stop.wait())]
-    working = asyncio.create_task(running.run())
+    endpoint = await web.serve(life.metrics, settings.web, life.is_ready)
+    log.info("worker starting", metrics_port=endpoint.port, kafka=settings.kafka.bootstrap)
+    beside = [asyncio.create_task(web.watch_loop(life.metrics)), asyncio.create_task(stop.wait())]
+    living = asyncio.create_task(life.live())
     try:
-        await asyncio.wait({working, beside[1]}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            await running.app.stop()
-        await working
+        await asyncio.wait({living, beside[1]}, return_when=asyncio.FIRST_COMPLETED)
+        living.cancel()
+        for found in await asyncio.gather(living, return_exceptions=True):
+            if isinstance(found, Exception):
+                raise found
     finally:
         for task in beside:
             task.cancel()
         await endpoint.close()
-    log.info("worker stopped")
+    if stop.is_set():
+        life.again = None
+        log.info("worker stopped")
 
 
-def initial_state(settings: Settings) -> bytes:
+def initial_state(settings: Settings) -> Initial | None:
     """What a partition without a snapshot starts from. Raises ``StateError`` now rather than at the first frame where it is no state."""
     path = settings.worker.initial_state
     if not path:
-        return b""
+        return None
     try:
-        data = Path(path).read_bytes()
+        return Initial.of(Path(path).read_bytes())
     except OSError as error:
         raise StateError(f"worker.initial_state {path}: {error.strerror or error}") from error
-    snapshot.checked(data)
-    return data
 
 
 def _acknowledger(message: Any, consumer: Any) -> Any:
     return lambda: message.ack(consumer)
-
-
-def faust_options(settings: Settings) -> dict[str, Any]:
-    """How the app is set up: fail-over within the session timeout, nothing acknowledged by Faust itself, no web server."""
-    kafka = settings.kafka
-    return {
-        **connection.faust_settings(kafka),
-        "broker_session_timeout": kafka.session_timeout_s,
-        "broker_heartbeat_interval": kafka.session_timeout_s / 4,
-        "broker_commit_interval": 1.0,
-        "broker_max_poll_interval": 300.0,
-        "broker_commit_livelock_soft_timeout": 24 * 3600.0,
-        "consumer_auto_offset_reset": "earliest",
-        "consumer_max_fetch_size": kafka.max_message_bytes,
-        "producer_max_request_size": kafka.max_message_bytes,
-        "stream_buffer_maxsize": 256,
-        "stream_wait_empty": False,
-        "stream_recovery_delay": 0.0,
-        "table_standby_replicas": 0,
-        "topic_partitions": kafka.partitions,
-        "topic_replication_factor": kafka.replication,
-        "topic_disable_leader": True,
-        "topic_allow_declare": True,
-        "processing_guarantee": "at_least_once",
-        "store": "memory://",
-        "web_enabled": False,
-        "key_serializer": "raw",
-        "value_serializer": "raw",
-    }

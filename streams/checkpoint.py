@@ -155,7 +155,7 @@ class Writer:
         for place, data in image.changed.items():
             stored = compress(data)
             key = f"{self.partition}/{self.name}/{place}/{self.generation + 1}"
-            packed[place] = (Piece(key, len(data), blake2b(stored, digest_size=16).digest()), stored)
+            packed[place] = (Piece(key, len(data), _digest(stored)), stored)
         return packed
 
     async def write(
@@ -185,16 +185,42 @@ class Writer:
 
 def newest(store: Store, partition: int) -> tuple[Manifest, dict[str, bytes]] | None:
     """The whole snapshot with the highest offset, its blocks unpacked; None where there is none. A manifest with a missing or damaged piece is passed over."""
+    for manifest in _manifests(store, partition):
+        blocks = _blocks(store, manifest)
+        if blocks is not None:
+            return manifest, blocks
+    return None
+
+
+def newest_manifest(store: Store, partition: int) -> Manifest | None:
+    """The manifest ``newest`` would take, without unpacking anything."""
+    return next((m for m in _manifests(store, partition) if _is_whole(store, m)), None)
+
+
+def writer_name(store: Store, partition: int, whose: str, now_ns: int) -> str:
+    """A name for a new writer that sorts after every writer before it, whatever their clocks said."""
+    before = (key.split("/", 2)[1].partition("-")[0] for key in store.names() if key.startswith(f"{partition}/"))
+    latest = max((int(number) for number in before if number.isdecimal()), default=0)
+    return f"{max(now_ns, latest + 1):020d}-{whose}"
+
+
+def _manifests(store: Store, partition: int) -> list[Manifest]:
+    """Every readable manifest, the one to be tried first in front."""
     found = []
     for key in store.names():
         match = _MANIFEST.match(key)
         if match and int(match[1]) == partition and (manifest := _manifest(store.get(key) or b"")):
             found.append(manifest)
-    for manifest in sorted(found, key=lambda m: (-m.offset, -m.taken_ns)):
-        blocks = _blocks(store, manifest)
-        if blocks is not None:
-            return manifest, blocks
-    return None
+    return sorted(found, key=lambda m: (-m.offset, -m.taken_ns))
+
+
+def _is_whole(store: Store, manifest: Manifest) -> bool:
+    pieces = ((store.get(piece.key), piece.digest) for piece in manifest.blocks.values())
+    return all(stored is not None and _digest(stored) == digest for stored, digest in pieces)
+
+
+def _digest(stored: bytes) -> bytes:
+    return blake2b(stored, digest_size=16).digest()
 
 
 def has_manifest(store: Store, partition: int) -> bool:
@@ -215,7 +241,7 @@ def _blocks(store: Store, manifest: Manifest) -> dict[str, bytes] | None:
     blocks = {}
     for place, piece in manifest.blocks.items():
         stored = store.get(piece.key)
-        if stored is None or blake2b(stored, digest_size=16).digest() != piece.digest:
+        if stored is None or _digest(stored) != piece.digest:
             return None
         blocks[place] = unpack(stored, max_output_size=piece.size)
     return blocks
@@ -227,25 +253,34 @@ def restore(engine: Engine, manifest: Manifest, blocks: Mapping[str, bytes]) -> 
     for place, data in blocks.items():
         name, _, number = place.rpartition("#")
         by_name.setdefault(name, {})[int(number)] = data
-    head = _joined(by_name.pop(HEAD, {}), manifest.block_bytes, 0)
+    head = bytes(_joined(by_name.pop(HEAD, {}), manifest.block_bytes, 0))
     sizes = array_sizes(head)
     arrays = {name: _joined(by_name.get(name, {}), manifest.block_bytes, size) for name, size in sizes.items()}
-    snapshot.fill(engine, head, arrays)
+    snapshot.fill(engine, head, arrays)  # type: ignore[arg-type]  # memoryviews do for bytes here
+
+
+class _Arrays(msgspec.Struct):
+    """What a head says of the arrays; the rest of it is passed over."""
+
+    arrays: dict[str, snapshot.SavedArray]
 
 
 def array_sizes(head: bytes) -> dict[str, int]:
     """Bytes of each array a head tells of."""
     try:
-        saved = msgspec.msgpack.decode(head, type=snapshot.Saved)
+        saved = msgspec.msgpack.decode(head, type=_Arrays)
     except msgspec.DecodeError as error:
         raise StateError(f"snapshot head is not readable: {error}") from error
     return {name: array.size for name, array in saved.arrays.items()}
 
 
-def _joined(blocks: Mapping[int, bytes], block_bytes: int, size: int) -> bytes:
-    """An array's bytes from its blocks; what is missing was zero. ``size`` 0: as long as the blocks reach."""
+def _joined(blocks: Mapping[int, bytes], block_bytes: int, size: int) -> memoryview:
+    """An array's bytes from its blocks; what is missing was zero. ``size`` 0: as long as the blocks reach.
+
+    Block by block: clearing or copying the whole at once would hold the interpreter, and with it the event loop, for a tenth of a second.
+    """
     size = size or max((n * block_bytes + len(b) for n, b in blocks.items()), default=0)
-    whole = bytearray(size)
+    whole = np.zeros(size, np.uint8)
     for number, data in blocks.items():
-        whole[number * block_bytes : number * block_bytes + len(data)] = data
-    return bytes(whole)
+        whole[number * block_bytes : number * block_bytes + len(data)] = np.frombuffer(data, np.uint8)
+    return whole.data

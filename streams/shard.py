@@ -1,7 +1,9 @@
 """One partition's engine: frames in by offset, decisions out. Knows no broker, so that a worker, ``watch`` and a test run the same thing."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from detector import snapshot
@@ -9,6 +11,7 @@ from detector.columns import Vocabulary
 from detector.config import Policy
 from detector.decision import Decision
 from detector.engine import Engine
+from detector.errors import StateError
 from streams import checkpoint
 from streams.frames import FrameBatch, unpack
 
@@ -25,6 +28,22 @@ class Applied(NamedTuple):
 
     decided: list[Decided]
     rows: np.ndarray
+
+
+class Initial(NamedTuple):
+    """What a partition without a snapshot starts from, taken apart once: views of one copy, so that filling an engine copies each array once."""
+
+    head: bytes
+    arrays: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, state: bytes) -> "Initial":
+        """What ``replay --save-state`` wrote. Raises ``StateError`` for anything else."""
+        try:
+            head, arrays = msgspec.msgpack.decode(snapshot.checked(state), type=tuple[bytes, dict[str, memoryview]])
+        except msgspec.DecodeError as error:
+            raise StateError(f"saved state is not readable: {error}") from error
+        return cls(head, arrays)  # type: ignore[arg-type]  # memoryviews do for bytes here
 
 
 class Shard:
@@ -52,10 +71,12 @@ class Shard:
         decisions = self.engine.process(batch.rows, {0: batch})
         return Applied([Decided(d, _received_ns(batch, d)) for d in decisions], batch.rows)
 
-    def recover(self, store: checkpoint.Store) -> checkpoint.Manifest | None:
-        """Goes on from the newest whole snapshot; None where there is none."""
+    def recover(self, store: checkpoint.Store, initial: Initial | None = None) -> checkpoint.Manifest | None:
+        """Goes on from the newest whole snapshot; where there is none it gives None, and the shard starts from ``initial``."""
         found = checkpoint.newest(store, self.partition)
         if found is None:
+            if initial is not None:
+                snapshot.fill(self.engine, initial.head, initial.arrays)
             return None
         manifest, blocks = found
         engine = Engine(self.policy, Vocabulary())

@@ -26,7 +26,7 @@ def feed_as_worker(metrics: Metrics) -> int:
     engine = replay.engine
     replay.learn([str(EXAMPLES / "demo/baseline")])
     metrics.promise(replay.policy.budget.revoke_one_in_identity_days)
-    metrics.note_identity_days(0, engine.state.plain["identity_days"])
+    metrics.note_identity_days(0, list(engine.identity_days().values()))
     metrics.broker_up.set(1)
     decided = 0
     merge = Merge(opened([str(EXAMPLES / "demo/live")]), replay.parsers, None, 900.0)
@@ -37,7 +37,7 @@ def feed_as_worker(metrics: Metrics) -> int:
             metrics.note_decision(decision, time.perf_counter() - started)
             decided += 1
         metrics.frames.labels("scored").inc()
-    metrics.note_identity_days(0, engine.state.plain["identity_days"])
+    metrics.note_identity_days(0, list(engine.identity_days().values()))
     note_state(metrics, replay)
     return decided
 

@@ -1,0 +1,70 @@
+"""Faust as the worker uses it: fail-over within the session timeout, nothing acknowledged by Faust itself, no web server, a brisk consumer."""
+
+from typing import Any
+
+import faust
+from faust.transport.drivers import aiokafka as driver
+from faust.types.transports import TransportT
+
+from streams import connection
+from streams.config import Settings
+
+FETCH_WAIT_MS = 150
+"""How long the broker may hold a fetch back while it has nothing. Faust says 1500: so long a hand-over waits for every seek to take effect, several times over."""
+
+
+class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # read when it starts; Faust has no setting for it
+        return consumer
+
+
+class _Consumer(driver.Consumer):
+    def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class _Transport(driver.Transport):
+    Consumer = _Consumer
+
+
+class App(faust.App):
+    """A Faust app on that consumer."""
+
+    def _new_transport(self) -> TransportT:
+        return _Transport(self.conf.broker_consumer, self)
+
+
+def new_app(settings: Settings) -> faust.App:
+    """The worker's app. Its group and its changelog carry the prefix."""
+    return App(f"{settings.kafka.prefix}-worker", **faust_options(settings))
+
+
+def faust_options(settings: Settings) -> dict[str, Any]:
+    """How the app is set up: fail-over within the session timeout, nothing acknowledged by Faust itself, no web server."""
+    kafka = settings.kafka
+    return {
+        **connection.faust_settings(kafka),
+        "broker_session_timeout": kafka.session_timeout_s,
+        "broker_heartbeat_interval": kafka.session_timeout_s / 4,
+        "broker_commit_interval": 1.0,
+        "broker_max_poll_interval": 300.0,
+        "broker_commit_livelock_soft_timeout": 24 * 3600.0,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_max_fetch_size": kafka.max_message_bytes,
+        "producer_max_request_size": kafka.max_message_bytes,
+        "stream_buffer_maxsize": 256,
+        "stream_wait_empty": False,
+        "stream_recovery_delay": 0.0,
+        "table_standby_replicas": 0,
+        "topic_partitions": kafka.partitions,
+        "topic_replication_factor": kafka.replication,
+        "topic_disable_leader": True,
+        "topic_allow_declare": True,
+        "processing_guarantee": "at_least_once",
+        "store": "memory://",
+        "web_enabled": False,
+        "key_serializer": "raw",
+        "value_serializer": "raw",
+    }
