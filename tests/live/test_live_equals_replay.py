@@ -1,5 +1,6 @@
 """A captured log sent through Kafka leads to the decisions replay makes of it, one by one."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,9 @@ def test_live_decides_what_replay_decides(capture: str, kafka_settings: Kafka, t
     settings = settings_for(kafka_settings, tmp_path, logs, tmp_path / "learned.state")
     create_topics(settings)
     path = write_settings(settings, tmp_path)
-    decisions = Topic(settings, f"{settings.kafka.prefix}.decisions")
-    commands = Topic(settings, f"{settings.kafka.prefix}.revocations")
     with (
+        closing(Topic(settings, f"{settings.kafka.prefix}.decisions")) as decisions,
+        closing(Topic(settings, f"{settings.kafka.prefix}.revocations")) as commands,
         Process("worker", "--settings", path, folder=tmp_path, name="worker"),
         Process("ingest", "--settings", path, folder=tmp_path, name="ingest"),
     ):

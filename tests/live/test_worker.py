@@ -18,6 +18,7 @@ from benchmarks.faults import poison_frames, produce
 from streams.admin import create_topics
 from streams.config import Kafka, Worker
 from streams.connection import kafka_python_settings
+from streams.warm_up import made_up_frame
 
 PATIENCE_S = 90.0
 RECORDS = [*routine(2000), *stolen_key(2000 * 60.0)]
@@ -185,3 +186,21 @@ def limit_messages(d: Deployment, topic: str, most_bytes: int) -> None:
         admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": str(most_bytes)})])
     finally:
         admin.close()
+
+
+def test_a_frame_that_breaks_the_engine_is_refused_by_the_same_process_started_again(deployment: Deployment) -> None:
+    worker = deployment.new_worker()
+    worker.arguments[1:3] = [str(Path(__file__).with_name("breaking_worker.py"))]
+    with worker:
+        until(lambda: worker.is_ready, "ready", PATIENCE_S)
+        pid, values = worker.pid, [made_up_frame(3) for _ in range(4)]
+        produce(deployment.settings.kafka, values)
+        until(lambda: deployment.out.rejected, "the refusal", PATIENCE_S)
+        assert [(r["position"], r["reason"]) for r in deployment.out.rejected] == [(1, "breaks the engine")]
+        until(lambda: acknowledged(deployment), "the others acknowledged", PATIENCE_S)
+        until(lambda: worker.is_ready, "ready again", PATIENCE_S)
+        assert worker.pid == pid
+        assert len(said(worker, "worker starting")) == 2
+        failed = said(worker, "worker failed, starting again from its last snapshots")
+        assert [line["error"] for line in failed] == ["ZeroDivisionError: this frame"]
+        assert worker.end(signal.SIGTERM) == 0
