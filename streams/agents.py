@@ -12,19 +12,23 @@ if nobody else has written a snapshot meanwhile. What cannot be put right here (
 import asyncio
 import sys
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from detector.errors import BrokerError, MalformedRecordError
+from detector.epochs import NEVER
+from detector.errors import BrokerError, MalformedRecordError, StateError
 from detector.policy.guardrails import command_of
 from streams import checkpoint
 from streams.config import Settings
+from streams.exchange import Exchange, shared_message, without_the_others
 from streams.logs import log_decision, logger
 from streams.metrics import PROVIDERS, Metrics
+from streams.second_stage import HOST, SecondStage, link_message
 from streams.shard import Applied, Decided, Initial, Shard
 from streams.topics import Topics
 
@@ -35,6 +39,9 @@ Send = Callable[[str, bytes, bytes], Awaitable[Awaitable[Any]]]
 
 Acknowledge = Callable[[], None]
 BROKEN = "breaks the engine"
+CLOCK_TOLD_EVERY_S = 0.1
+PATIENCE_S = 60.0
+"""How long a shard waits for what others learned while nobody moves on."""
 REFUSALS_TOLD_EVERY_S = 10.0
 
 
@@ -46,22 +53,43 @@ class Message(Protocol):
     value: Any
 
 
+class Queued(NamedTuple):
+    """A frame behind one that waits for other shards."""
+
+    partition: int
+    offset: int
+    value: bytes
+    acknowledge: Acknowledge
+
+
 class Desk:
     """One partition at this worker: its shard, the frames waiting for a snapshot, and the writer of those snapshots."""
 
     def __init__(self, shard: Shard, writer: checkpoint.Writer, base: checkpoint.Manifest | None = None) -> None:
         self.shard, self.writer, self.base = shard, writer, base
         self.waiting: list[Acknowledge] = []
+        self.queue: deque[Queued] = deque()
+        self.acknowledge: Acknowledge | None = None
+        self.stage: SecondStage | None = None
+        self.clock_told_s, self.clock_told_at = 0.0, 0.0
+        self.blocked_at: float | None = None
         self.unconfirmed: list[Awaitable[Any]] = []
         self.is_in_doubt = False
         self.skipped = self.events_since = 0
         self.snapshot_at = time.monotonic()
         self.counted = shard.engine.counters()
 
+    @property
+    def reached(self) -> int:
+        """The offset of the last frame taken in, scored or not."""
+        if self.queue:
+            return self.queue[-1].offset
+        return self.shard.under_way.offset if self.shard.under_way else self.shard.offset
+
     def is_due(self, every_s: float, every_events: int) -> bool:
-        """Whether frames wait and the last snapshot is old or far enough back."""
+        """Whether frames wait, none half scored, and the last snapshot is old or far enough back."""
         is_old = time.monotonic() - self.snapshot_at >= every_s
-        return bool(self.waiting) and (is_old or self.events_since >= every_events)
+        return bool(self.waiting) and not self.shard.is_blocked and (is_old or self.events_since >= every_events)
 
     def is_ahead_of(self, manifest: checkpoint.Manifest | None) -> bool:
         """Whether the newest snapshot there is, is this desk's own: nobody else had the partition since."""
@@ -85,6 +113,8 @@ class Scorer:
         self.settings, self.store, self.send, self.metrics, self.name = settings, store, send, metrics, name
         self.initial, self.broken = initial, set(broken)
         self.topics = Topics.under(settings.kafka.prefix)
+        self.exchange = Exchange(settings.kafka.partitions, initial.epoch if initial else NEVER)
+        self.flow: Callable[[int, int], None] = lambda _partition, _queued: None
         self.desks: dict[int, Desk] = {}
         self.failure: Exception | None = None
         self.unwritten: dict[int, str] = {}
@@ -122,22 +152,89 @@ class Scorer:
             desk.waiting.append(acknowledge)
             return
         self._tell_skipped(desk)
-        applied = await self._applied(desk, message)
-        if applied is not None:
-            self._note(desk, applied)
-            for decided in applied.decided:
-                await self._tell(desk, decided)
-        self.metrics.frames.labels("scored").inc()
-        desk.waiting.append(acknowledge)
+        desk.queue.append(Queued(message.partition, message.offset, message.value or b"", acknowledge))
+        await self._work_off(desk)
 
-    async def _applied(self, desk: Desk, message: Message) -> Applied | None:
+    async def _work_off(self, desk: Desk) -> None:
+        """Scores what is queued, until a frame waits for what other shards learned."""
+        while self.failure is None:
+            if desk.acknowledge is None:
+                if not desk.queue:
+                    break
+                frame = desk.queue.popleft()
+                desk.acknowledge = frame.acknowledge
+                applied = await self._applied(desk, frame)
+            else:
+                applied = await self._in_thread(desk.shard.go_on)
+            if applied is not None:
+                await self._publish(desk, applied)
+            if desk.shard.is_blocked:
+                desk.blocked_at = desk.blocked_at or time.monotonic()
+                break
+            self.metrics.frames.labels("scored").inc()
+            desk.waiting.append(desk.acknowledge)
+            desk.acknowledge, desk.blocked_at = None, None
+        self.flow(desk.shard.partition, len(desk.queue))
+
+    async def _publish(self, desk: Desk, applied: Applied) -> None:
+        """Sends what a frame came to: decisions, what this shard learned, what the second stage must know."""
+        self._note(desk, applied)
+        for decided in applied.decided:
+            await self._tell(desk, decided)
+        partition, key = desk.shard.partition, str(desk.shard.partition).encode()
+        for delta in applied.deltas:
+            await self._send(desk, self.topics.shared, key, shared_message(partition, delta))
+        is_due = applied.clock_s > desk.clock_told_s and time.monotonic() - desk.clock_told_at >= CLOCK_TOLD_EVERY_S
+        if desk.shard.partitions > 1 and (applied.links or is_due):
+            desk.clock_told_s, desk.clock_told_at = applied.clock_s, time.monotonic()
+            await self._send(desk, self.topics.links, key, link_message(partition, applied.clock_s, applied.links))
+
+    async def share(self) -> None:
+        """Gives every shard what all have learned by now, and goes on where one waited for it. Where it does not come, a shard goes on without it."""
+        self.exchange.has_news.clear()
+        async with self._turn:
+            for desk in list(self.desks.values()):
+                if self.failure is not None:
+                    return
+                await self._in_thread(desk.shard.give, self.exchange.versions)
+                self._give_up_waiting(desk)
+                if desk.acknowledge is not None or desk.queue:
+                    await self._work_off(desk)
+
+    def _give_up_waiting(self, desk: Desk) -> None:
+        epoch, now = desk.shard.engine.blocked_on, time.monotonic()
+        since = max(desk.blocked_at or now, self.exchange.moved_at)
+        if desk.shard.is_blocked and epoch is not None and now - since > PATIENCE_S:
+            self.metrics.epochs_forced.inc()
+            log.error(
+                "going on without what other shards learned",
+                partition=desk.shard.partition,
+                waited_s=round(now - since, 1),
+                lagging=self.exchange.lagging(),
+            )
+            desk.shard.give([without_the_others(epoch)])
+
+    async def second_stage(self, host: Desk, offset: int, data: bytes) -> None:
+        """One message of the second stage at the desk that hosts it."""
+        async with self._turn:
+            if self.failure is not None or host.stage is None or self.desks.get(HOST) is not host:
+                return
+            try:
+                decided = await self._in_thread(host.stage.apply, offset, data)
+            except StateError as error:
+                log.error("message passed over", topic=self.topics.links, offset=offset, reason=str(error)[:200])
+                return
+            for each in decided:
+                await self._tell(host, each)
+
+    async def _applied(self, desk: Desk, message: Queued) -> Applied | None:
         if (message.partition, message.offset) in self.broken:
             desk.shard.offset = message.offset
             await self._reject(desk, message, "$", BROKEN)
             return None
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self.thread, desk.shard.apply, message.offset, message.value or b"")
+            return await loop.run_in_executor(self.thread, desk.shard.apply, message.offset, message.value)
         except MalformedRecordError as fault:
             await self._reject(desk, message, *fault.args)
             return None
@@ -154,7 +251,7 @@ class Scorer:
             newest_s = float(applied.rows["time_s"][applied.rows["provider"] == provider].max())
             self.metrics.note_newest_event(PROVIDERS[provider], newest_s)
 
-    async def _reject(self, desk: Desk, message: Message, path: str, reason: str) -> None:
+    async def _reject(self, desk: Desk, message: Queued, path: str, reason: str) -> None:
         stage = "schema" if "version" in reason else "frame"
         origin = f"{self.topics.events}/{message.partition}"
         self.metrics.rejected.labels(stage).inc()
@@ -203,13 +300,13 @@ class Scorer:
         desk = self.desks.get(partition)
         if desk is None or not await self._goes_on(desk):
             desk = await self._recovered(partition, offset)
-        if offset > desk.shard.offset + 1 and desk.shard.offset >= 0:
+        if offset > desk.reached + 1 and desk.reached >= 0:
             await self._check_gap(desk, offset)
         return desk
 
     async def _check_gap(self, desk: Desk, offset: int) -> None:
         """Frames the broker no longer has are lost, and told. Raises ``BrokerError`` for frames it still has: the client passed over them, a fresh start reads them."""
-        partition, wanted = desk.shard.partition, desk.shard.offset + 1
+        partition, wanted = desk.shard.partition, desk.reached + 1
         if wanted >= await self.start_of(partition):
             raise BrokerError(
                 f"partition {partition}: frame {offset} came after {wanted - 1}, the client skipped frames"
@@ -226,7 +323,7 @@ class Scorer:
 
     async def _recovered(self, partition: int, offset: int) -> Desk:
         started = time.monotonic()
-        shard = Shard(self.settings, partition)
+        shard = Shard(self.settings, partition, self.settings.kafka.partitions)
         manifest = await self._in_thread(shard.recover, self.store, self.initial)
         told = log.bind(partition=partition, offset=offset, seconds=round(time.monotonic() - started, 3))
         if manifest is not None:
@@ -238,7 +335,12 @@ class Scorer:
             told.info("partition taken without a snapshot")
         name = checkpoint.writer_name(self.store, partition, self.name, time.time_ns())
         writer = checkpoint.Writer(self.store, partition, name, self.settings.worker.block_bytes)
+        await self._in_thread(shard.give, self.exchange.versions)
         desk = self.desks[partition] = Desk(shard, writer, manifest)
+        if partition == HOST and shard.partitions > 1:
+            desk.stage = SecondStage(self.settings, shard.partitions, shard.links)
+            if shard.beside:
+                desk.stage.restore(shard.beside)
         self.metrics.note_partition(partition, manifest.taken_ns / 1e9 if manifest else time.time())
         self.metrics.note_identity_days(partition, shard.identity_days())
         return desk
@@ -269,6 +371,8 @@ class Scorer:
         for desk in self.desks.values():
             self._tell_skipped(desk)
             desk.waiting.clear()
+            desk.queue.clear()
+            desk.acknowledge = desk.blocked_at = None
             desk.is_in_doubt = True
 
     def keep_only(self, partitions: set[int]) -> None:
@@ -293,7 +397,10 @@ class Scorer:
                 return
             started, taken_ns = time.monotonic(), time.time_ns()
             async with self._turn:
-                image = await self._in_thread(desk.writer.image, desk.shard.engine, desk.shard.offset)
+                if desk.shard.is_blocked:
+                    return
+                beside = desk.stage.saved() if desk.stage else b""
+                image = await self._in_thread(desk.writer.image, desk.shard.engine, desk.shard.offset, beside)
                 done, desk.waiting = desk.waiting, []
                 unconfirmed, desk.unconfirmed = desk.unconfirmed, []
             hand_overs = self._hand_overs

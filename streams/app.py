@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,23 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from faust.types import TP
 
 from detector.errors import StateError
-from streams import connection, library_logs, logs, restarting, web
+from streams import connection, exchange, library_logs, logs, restarting, web
 from streams.agents import Scorer
 from streams.config import Settings, read_settings
 from streams.faust_app import new_app
+from streams.link_topic import links_from
 from streams.metrics import Metrics
 from streams.reaching import broker_ready
+from streams.second_stage import HOST
 from streams.shard import Initial
 from streams.snapshot_table import SnapshotTable
 from streams.topics import Topics
 from streams.warm_up import warm_up
 
 log = logs.logger("worker")
-TICK_S, OBSERVE_S, LOOK_S = 0.1, 1.0, 0.1
+TICK_S, OBSERVE_S, LOOK_S, SHARE_S = 0.1, 1.0, 0.1, 1.0
+PAUSED_AT, RESUMED_AT = 64, 16
+"""Frames queued behind one that waits for other shards."""
 PROBE_EVERY_S, PROBE_PATIENCE_S = 2.0, 5.0
 STOP_S = 20.0
 FAILED_STOP_S = 3.0
@@ -58,7 +63,8 @@ class Worker:
         self.table = SnapshotTable(table, self.send_to)
         name = f"{socket.gethostname()}-{os.getpid()}-{time.monotonic_ns():x}"
         self.scorer = Scorer(settings, self.table, self.send, metrics, name, initial, broken)
-        self.scorer.end_of, self.scorer.start_of = self._end_of, self._start_of
+        self.scorer.end_of, self.scorer.start_of, self.scorer.flow = self._end_of, self._start_of, self._flow
+        self._paused: set[int] = set()
         self.standing = "joining the group"
         self.is_left_behind = False
         self.is_broker_up = True
@@ -107,6 +113,7 @@ class Worker:
         assigned: set[TP] = given[1]
         mine = {tp.partition for tp in assigned if tp.topic == self.topics.events}
         self.scorer.hand_over()
+        self._paused.clear()
         self.scorer.keep_only(mine)
         self.table.keep_only(mine)
         self.standing = "reading snapshots back"
@@ -137,6 +144,42 @@ class Worker:
         while True:
             await asyncio.sleep(TICK_S)
             await self.scorer.checkpoint_due()
+
+    @property
+    def _has_shards(self) -> bool:
+        return self.settings.kafka.partitions > 1
+
+    async def _exchange(self) -> None:
+        await exchange.listen(self.scorer.exchange, self.settings)
+
+    async def _share(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.scorer.exchange.has_news.wait(), SHARE_S)
+            await self.scorer.share()
+
+    async def _second_stage(self) -> None:
+        """Reads link records for as long as the stage's host partition is here, from where its state left off."""
+        while True:
+            host = self.scorer.desks.get(HOST)
+            if host is None or host.stage is None:
+                await asyncio.sleep(TICK_S)
+                continue
+            async for offset, data in links_from(self.settings, host.stage.offset + 1):
+                if self.scorer.desks.get(HOST) is not host:
+                    break
+                if data is not None:
+                    await self.scorer.second_stage(host, offset, data)
+
+    def _flow(self, partition: int, queued: int) -> None:
+        """A partition that waits for others is read no further until it goes on; the others are."""
+        place = TP(self.topics.events, partition)
+        if queued > PAUSED_AT and partition not in self._paused:
+            self._paused.add(partition)
+            self.app.consumer.pause_partitions({place})
+        elif queued < RESUMED_AT and partition in self._paused:
+            self._paused.discard(partition)
+            self.app.consumer.resume_partitions({place})
 
     async def _observe(self) -> None:
         while True:
@@ -174,7 +217,14 @@ class Worker:
         try:
             await self._producer.start()
             beside = [
-                asyncio.create_task(c) for c in (self._start(), self._probe(), self._write_snapshots(), self._observe())
+                asyncio.create_task(c)
+                for c in (
+                    self._start(),
+                    self._probe(),
+                    self._write_snapshots(),
+                    self._observe(),
+                    *((self._exchange(), self._share(), self._second_stage()) if self._has_shards else ()),
+                )
             ]
             why = await self._trouble(beside)
         except (KafkaError, OSError) as error:

@@ -24,7 +24,7 @@ from detector.errors import StateError
 
 VERSION = 1
 LEVEL = 1
-HEAD = "head"
+HEAD, BESIDE = "head", "beside"
 _MANIFEST = re.compile(r"^(\d+)/([^/]+)/manifest$")
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 
@@ -117,9 +117,10 @@ def _words(block: np.ndarray) -> np.ndarray:
     return (np.concatenate([block, np.zeros(8 - odd, np.uint8)]) if odd else block).view(np.uint64)
 
 
-def take(engine: Engine, offset: int, known: Mapping[str, int], block_bytes: int) -> Image:
-    """An image of the engine as it is now. ``known``: marks of the blocks already kept; those are not copied again."""
-    arrays = snapshot.arrays_of(engine) | {HEAD: np.frombuffer(snapshot.head_of(engine), np.uint8)}
+def take(engine: Engine, offset: int, known: Mapping[str, int], block_bytes: int, beside: bytes = b"") -> Image:
+    """An image of the engine as it is now. ``known``: marks of the blocks already kept; those are not copied again. ``beside``: what goes with it."""
+    parts = {HEAD: snapshot.head_of(engine), BESIDE: beside}
+    arrays = snapshot.arrays_of(engine) | {name: np.frombuffer(part, np.uint8) for name, part in parts.items()}
     marks: dict[str, int] = {}
     changed: dict[str, bytes] = {}
     for name, array in arrays.items():
@@ -144,9 +145,9 @@ class Writer:
         self.pieces: dict[str, Piece] = {}
         self.bytes_written = 0
 
-    def image(self, engine: Engine, offset: int) -> Image:
+    def image(self, engine: Engine, offset: int, beside: bytes = b"") -> Image:
         """What changed since the last snapshot written. Call where the engine stands still."""
-        return take(engine, offset, self.marks, self.block_bytes)
+        return take(engine, offset, self.marks, self.block_bytes, beside)
 
     def packed(self, image: Image) -> dict[str, tuple[Piece, bytes]]:
         """The changed blocks, compressed, with the piece of each. Slow: may run in a thread."""
@@ -247,8 +248,8 @@ def _blocks(store: Store, manifest: Manifest) -> dict[str, bytes] | None:
     return blocks
 
 
-def restore(engine: Engine, manifest: Manifest, blocks: Mapping[str, bytes]) -> None:
-    """Fills a new engine. Raises ``StateError`` for a snapshot of another version."""
+def restore(engine: Engine, manifest: Manifest, blocks: Mapping[str, bytes]) -> bytes:
+    """Fills a new engine; gives what went with it. Raises ``StateError`` for a snapshot of another version."""
     by_name: dict[str, dict[int, bytes]] = {}
     for place, data in blocks.items():
         name, _, number = place.rpartition("#")
@@ -257,6 +258,7 @@ def restore(engine: Engine, manifest: Manifest, blocks: Mapping[str, bytes]) -> 
     sizes = array_sizes(head)
     arrays = {name: _joined(by_name.get(name, {}), manifest.block_bytes, size) for name, size in sizes.items()}
     snapshot.fill(engine, head, arrays)  # type: ignore[arg-type]  # memoryviews do for bytes here
+    return bytes(_joined(by_name.get(BESIDE, {}), manifest.block_bytes, 0))
 
 
 class _Arrays(msgspec.Struct):

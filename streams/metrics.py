@@ -166,6 +166,9 @@ class Metrics:
         self.in_flight = Gauge(
             "outpace_frames_in_flight", "Frames sent and not yet confirmed by the broker.", registry=r
         )
+        self.epochs_forced = Counter(
+            "outpace_epochs_forced", "Epochs a partition entered without what other partitions learned.", registry=r
+        )
         self.broker_up = Gauge("outpace_broker_up", "1 while the broker answers.", registry=r)
         ProcessCollector(registry=r)
 

@@ -1,19 +1,26 @@
 """One partition's engine: frames in by offset, decisions out. Knows no broker, so that a worker, ``watch`` and a test run the same thing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from detector import snapshot
-from detector.columns import Vocabulary
+from detector.columns import ROW, Vocabulary
 from detector.config import Policy
 from detector.decision import Decision
 from detector.engine import Engine
+from detector.epochs import Delta
 from detector.errors import StateError
+from detector.event import Mark
+from detector.links import Link, Links
+from detector.state import NOW
 from streams import checkpoint
 from streams.frames import FrameBatch, unpack
+
+NO_ROWS = np.zeros(0, ROW)
+NOTICE = int(Mark.NOTICE)
 
 
 class Decided(NamedTuple):
@@ -24,10 +31,17 @@ class Decided(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """What a frame came to."""
+    """What a frame came to: decisions, the rows scored, and what this shard has for the others. ``clock_s``: how far event time has come here."""
 
     decided: list[Decided]
     rows: np.ndarray
+    deltas: list[Delta]
+    links: list[Link]
+    clock_s: float
+
+
+class _Epoch(msgspec.Struct):
+    epoch: int
 
 
 class Initial(NamedTuple):
@@ -45,31 +59,92 @@ class Initial(NamedTuple):
             raise StateError(f"saved state is not readable: {error}") from error
         return cls(head, arrays)  # type: ignore[arg-type]  # memoryviews do for bytes here
 
+    @property
+    def epoch(self) -> int:
+        """The epoch its engine was in."""
+        return msgspec.msgpack.decode(self.head, type=_Epoch).epoch
+
+
+class _UnderWay(NamedTuple):
+    """A frame, as far as it is not yet scored."""
+
+    offset: int
+    batch: FrameBatch
+    rows: np.ndarray
+
 
 class Shard:
-    """An engine and the offset of the last frame in it."""
+    """An engine and the offset of the last frame in it. One of ``partitions``: with several, the engine shares what it learns at the ends of epochs."""
 
-    def __init__(self, policy: Policy, partition: int) -> None:
-        self.policy, self.partition = policy, partition
-        self.engine = Engine(policy, Vocabulary())
+    def __init__(self, policy: Policy, partition: int, partitions: int = 1) -> None:
+        self.policy, self.partition, self.partitions = policy, partition, partitions
+        self.engine = self._new_engine()
         self.offset = -1
+        self.under_way: _UnderWay | None = None
+        self.beside = b""
+        self.links: Links | None = None
+
+    def _new_engine(self) -> Engine:
+        return Engine(self.policy, Vocabulary(), is_alone=self.partitions == 1)
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether a frame waits for what other shards learned."""
+        return self.under_way is not None
 
     def begin(self, state: bytes) -> None:
         """Starts from what ``replay --save-state`` wrote. Raises ``StateError`` for anything else."""
         snapshot.restore(self.engine, state)
+        self._divide()
+
+    def _divide(self) -> None:
+        """Makes one of several shards of an engine filled from a state that was alone."""
+        if self.partitions > 1 and self.engine.epochs.is_alone:
+            self.links = self.engine.links
+            self.engine.divide(self.partition)
 
     def holds(self, offset: int) -> bool:
         """Whether a frame is already in the engine."""
         return offset <= self.offset
 
     def apply(self, offset: int, data: bytes) -> Applied:
-        """Scores one frame. Raises ``MalformedRecordError``, the engine untouched but for the offset, where the message is no frame."""
-        self.offset = offset
-        batch = unpack(data, self.engine.vocabulary)
-        if not len(batch.rows):
-            return Applied([], batch.rows)
-        decisions = self.engine.process(batch.rows, {0: batch})
-        return Applied([Decided(d, _received_ns(batch, d)) for d in decisions], batch.rows)
+        """Scores one frame, as far as ``is_blocked`` allows. Raises ``MalformedRecordError``, the engine untouched but for the offset, where the message is no frame."""
+        if self.under_way is None or self.under_way.offset != offset:
+            self.offset = offset
+            batch = unpack(data, self.engine.vocabulary)
+            self.offset = offset - 1
+            self.under_way = _UnderWay(offset, batch, batch.rows)
+        return self.go_on()
+
+    def go_on(self) -> Applied:
+        """Scores what is left of the frame under way."""
+        this = self.under_way
+        if this is None:
+            return self._applied([], NO_ROWS)
+        decisions = self.engine.process(this.rows, {0: this.batch})
+        taken, left = this.rows[: self.engine.taken], this.rows[self.engine.taken :]
+        self.under_way = this._replace(rows=left)
+        if not len(left):
+            self.offset, self.under_way = this.offset, None
+            if this.batch.frame.clock_ns:
+                decisions += self.engine.advance(this.batch.frame.clock_ns / 1e9)
+        return self._applied([Decided(d, _received_ns(this.batch, d)) for d in decisions], taken)
+
+    def _applied(self, decided: list[Decided], rows: np.ndarray) -> Applied:
+        engine = self.engine
+        scored = rows[rows["marks"] & NOTICE == 0]
+        return Applied(
+            decided, scored, engine.take_deltas(), engine.take_links(), float(engine.state.plain["clock"][NOW])
+        )
+
+    def give(self, versions: Iterable[Delta]) -> None:
+        """Takes in what all shards learned; what was given before changes nothing."""
+        for version in versions:
+            self.engine.give_version(version.epoch, version)
+
+    def identity_days(self) -> list[float]:
+        """Identity-days by path that count as this partition's: shards know of all, so each takes its share."""
+        return [days / self.partitions for days in self.engine.identity_days().values()]
 
     def recover(self, store: checkpoint.Store, initial: Initial | None = None) -> checkpoint.Manifest | None:
         """Goes on from the newest whole snapshot; where there is none it gives None, and the shard starts from ``initial``."""
@@ -77,10 +152,11 @@ class Shard:
         if found is None:
             if initial is not None:
                 snapshot.fill(self.engine, initial.head, initial.arrays)
+                self._divide()
             return None
         manifest, blocks = found
-        engine = Engine(self.policy, Vocabulary())
-        checkpoint.restore(engine, manifest, blocks)
+        engine = self._new_engine()
+        self.beside = checkpoint.restore(engine, manifest, blocks)
         self.engine, self.offset = engine, manifest.offset
         return manifest
 

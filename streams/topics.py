@@ -22,6 +22,7 @@ class Topics(NamedTuple):
     outcomes: str
     rejected: str
     links: str
+    shared: str
     raw: str
 
     @classmethod
@@ -38,6 +39,6 @@ def layout(kafka: Kafka) -> list[Topic]:
     """Every topic Outpace writes, and the one others may write raw records to, as they should be."""
     names = Topics.under(kafka.prefix)
     kept = {"retention.ms": str(kafka.retention_hours * 3_600_000), "max.message.bytes": str(kafka.max_message_bytes)}
-    keyed = [Topic(name, kafka.partitions, dict(kept)) for name in (names.events, names.links, names.raw)]
-    read = [Topic(name, 1, dict(kept)) for name in (names.decisions, names.revocations, names.outcomes, names.rejected)]
-    return keyed + read
+    keyed = [Topic(name, kafka.partitions, dict(kept)) for name in (names.events, names.raw)]
+    single = (names.links, names.shared, names.decisions, names.revocations, names.outcomes, names.rejected)
+    return keyed + [Topic(name, 1, dict(kept)) for name in single]

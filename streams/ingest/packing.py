@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from detector.columns import ROW
+from detector.notices import with_notices
 from streams.frames import MOST_EVENTS, Columns, pack_columns, partition_of
 from streams.ingest.arrivals import Arrival
 
@@ -130,6 +131,8 @@ class Packer:
         """Rows of one arrival, in order; full frames leave at once."""
         if not len(rows):
             return
+        if self.limits.partitions > 1:
+            rows, columns = _noticed(rows, columns)
         ticket.left += len(rows)
         # A stamp from the future must not carry the clock along.
         self.clock_ns = max(self.clock_ns, min(int(columns.time_ns.max()), self._now_ns()))
@@ -203,6 +206,15 @@ class Packer:
     ) -> Message:
         value = pack_columns(rows, columns, clock_ns, self._now_ns())
         return Message(self.topic, partition, value, shares, rows, columns, clock_ns)
+
+
+def _noticed(rows: np.ndarray, columns: Columns) -> tuple[np.ndarray, Columns]:
+    """Rows with a notice behind each that minted a credential for another principal: that one's partition must know of it."""
+    if not rows["minted_for"].any():
+        return rows, columns
+    rows["index"] = np.arange(len(rows))
+    rows = with_notices(rows)
+    return rows, columns.take(rows["index"].astype(np.int64))
 
 
 def _shared_out(
