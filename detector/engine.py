@@ -269,7 +269,17 @@ def _link(exhibit: Exhibit, note: tuple[Any, ...], decision: Decision | None) ->
     parent, born, first, kind, flags, has_acted, level, _pad = note
     action = decision.action if decision else ""
     return Link(
-        LINK_VERSION, x.tobytes(), exhibit.event, flags, kind, action, bool(has_acted), level, born, first, parent
+        LINK_VERSION,
+        x.tobytes(),
+        exhibit.event,
+        flags,
+        kind,
+        action,
+        bool(has_acted),
+        level,
+        float(born),
+        float(first),
+        parent,
     )
 
 

@@ -72,7 +72,7 @@ def test_each_codec_is_written_and_read_back_and_the_probe_topic_goes_away(
 def test_missing_topics_are_one_line_that_says_how_to_make_them(kafka_settings: Kafka, examine: Examine) -> None:
     code, lines = examine(kafka_settings)
     assert code == 1
-    assert lines["topics"]["text"].startswith(f"{kafka_settings.prefix}.events, {kafka_settings.prefix}.links, ")
+    assert lines["topics"]["text"].startswith(f"{kafka_settings.prefix}.events, {kafka_settings.prefix}.raw, ")
     assert lines["topics"]["text"].endswith(": does not exist")
     assert lines["topics"]["todo"] == "run `outpace topics`"
 
@@ -81,13 +81,13 @@ def test_wrong_partitions_are_reported_with_what_to_do(kafka_settings: Kafka, ex
     create_topics(kafka_settings)
     code, lines = examine(msgspec.structs.replace(kafka_settings, partitions=8))
     assert code == 1
-    assert lines["topics"]["text"].endswith(".links: 4 partitions, wanted 8")
+    assert lines["topics"]["text"].endswith(".raw: 4 partitions, wanted 8")
     assert lines["topics"]["todo"].startswith("set kafka.partitions to what it has")
 
 
 def test_a_raw_topic_must_exist_and_be_readable(kafka_settings: Kafka, examine: Examine) -> None:
     create_topics(kafka_settings)
-    raw = f"{kafka_settings.prefix}.raw"
+    raw = f"{kafka_settings.prefix}.elsewhere"
     source = f'[[ingest.sources]]\nkind = "topic"\ntopic = "{raw}"'
     _, lines = examine(kafka_settings, source)
     assert lines[f"source {raw}"]["text"] == "no such topic"

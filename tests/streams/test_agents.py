@@ -13,14 +13,14 @@ from detector.config import Policy
 from detector.sources.framing import Block
 from streams import checkpoint
 from streams.agents import BROKEN, Scorer
-from streams.config import Settings, Worker
+from streams.config import Kafka, Settings, Worker
 from streams.frames import pack_columns
 from streams.ingest.arrivals import Arrival, Cursor
 from streams.ingest.normalise import Normaliser
 from streams.metrics import Metrics
 from streams.shard import Shard
 
-SETTINGS = Settings(armed=True, worker=Worker(block_bytes=1 << 16))
+SETTINGS = Settings(armed=True, kafka=Kafka(partitions=1), worker=Worker(block_bytes=1 << 16))
 FRAME = 500
 NOW_NS = 1_800_000_000 * 10**9
 
