@@ -47,9 +47,10 @@ class Shard:
         """Scores one frame. Raises ``MalformedRecordError``, the engine untouched but for the offset, where the message is no frame."""
         self.offset = offset
         batch = unpack(data, self.engine.vocabulary)
-        if not len(batch.rows):
-            return Applied([], batch.rows)
-        decisions = self.engine.process(batch.rows, {0: batch})
+        if len(batch.rows):
+            decisions = self.engine.process(batch.rows, {0: batch})
+        else:
+            decisions = self.engine.advance(batch.frame.clock_ns / 1e9)
         return Applied([Decided(d, _received_ns(batch, d)) for d in decisions], batch.rows)
 
     def recover(self, store: checkpoint.Store) -> checkpoint.Manifest | None:
