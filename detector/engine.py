@@ -131,8 +131,9 @@ class Engine:
         self.epochs.give(epoch, merged_delta)
 
     def advance(self, clock_s: float) -> list[Decision]:
-        """Tells an engine with nothing to do how far event time has come, so that nobody waits for it. Decisions only of one that is alone."""
-        self.epochs.reach(epoch_of(clock_s))
+        """Tells an engine with nothing to do how far event time has come: a shard, so that nobody waits for it; one that is alone, for its second stage."""
+        if not self.epochs.is_alone:
+            self.epochs.reach(epoch_of(clock_s))
         return _in_time([], self._second_stage(clock_s))
 
     def settle(self) -> list[Decision]:
@@ -259,7 +260,10 @@ class Engine:
     def counters(self) -> dict[str, int]:
         """Events scored, duplicates dropped, late arrivals, entities evicted."""
         values = self.state.plain["counters"]
-        return {name: int(values[i]) for i, name in enumerate(COUNTER_NAMES)} | {"evicted": self.state.evicted}
+        return {name: int(values[i]) for i, name in enumerate(COUNTER_NAMES)} | {"evicted": self._evicted()}
+
+    def _evicted(self) -> int:
+        return self.state.evicted + (self.links.dropped if self.links else 0)
 
 
 def _link(exhibit: Exhibit, note: tuple[Any, ...], decision: Decision | None) -> Link:
@@ -268,19 +272,8 @@ def _link(exhibit: Exhibit, note: tuple[Any, ...], decision: Decision | None) ->
     x["row"] = x["operation"] = 0
     parent, born, first, kind, flags, has_acted, level, _pad = note
     action = decision.action if decision else ""
-    return Link(
-        LINK_VERSION,
-        x.tobytes(),
-        exhibit.event,
-        flags,
-        kind,
-        action,
-        bool(has_acted),
-        level,
-        float(born),
-        float(first),
-        parent,
-    )
+    times = float(born), float(first)
+    return Link(LINK_VERSION, x.tobytes(), exhibit.event, flags, kind, action, bool(has_acted), level, *times, parent)
 
 
 def _in_time(first: list[_Timed], second: list[_Timed]) -> list[Decision]:

@@ -80,6 +80,7 @@ class Shard:
         self.policy, self.partition, self.partitions = policy, partition, partitions
         self.engine = self._new_engine()
         self.offset = -1
+        self.clock_s = 0.0
         self.under_way: _UnderWay | None = None
         self.beside = b""
         self.links: Links | None = None
@@ -127,15 +128,15 @@ class Shard:
         if not len(left):
             self.offset, self.under_way = this.offset, None
             if this.batch.frame.clock_ns:
-                decisions += self.engine.advance(this.batch.frame.clock_ns / 1e9)
+                self.clock_s = max(self.clock_s, this.batch.frame.clock_ns / 1e9)
+                decisions += self.engine.advance(self.clock_s)
         return self._applied([Decided(d, _received_ns(this.batch, d)) for d in decisions], taken)
 
     def _applied(self, decided: list[Decided], rows: np.ndarray) -> Applied:
         engine = self.engine
+        self.clock_s = max(self.clock_s, float(engine.state.plain["clock"][NOW]))
         scored = rows[rows["marks"] & NOTICE == 0]
-        return Applied(
-            decided, scored, engine.take_deltas(), engine.take_links(), float(engine.state.plain["clock"][NOW])
-        )
+        return Applied(decided, scored, engine.take_deltas(), engine.take_links(), self.clock_s)
 
     def give(self, versions: Iterable[Delta]) -> None:
         """Takes in what all shards learned; what was given before changes nothing."""

@@ -359,7 +359,7 @@ def test_a_notice_is_lineage_and_nothing_else() -> None:
     assert notice["principal"].tolist() == original["minted_for"].tolist()
     assert notice["minted_for"].tolist() == original["principal"].tolist()
     assert len(with_notices(notice)) == len(notice)
-    engine = Engine(Policy(), log.vocabulary, is_alone=False)
+    engine = Engine(Policy(), log.vocabulary)
     engine.process(notice, log.batches)
     assert engine.counters()["events"] == 0
     assert engine.state.live["principals"] == 0
