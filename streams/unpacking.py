@@ -35,9 +35,11 @@ class Source:
 
     def read(self, size: int) -> bytes:
         """``size`` bytes, fewer only at the end. Raises ``OSError`` where a stream that does not wait has nothing to give."""
-        parts, wanted = [self._held[:size]], size
-        self._held = self._held[size:]
-        wanted -= len(parts[0])
+        parts, wanted = [], size
+        if self._held:
+            parts.append(self._held[:size])
+            self._held = self._held[size:]
+            wanted -= len(parts[0])
         while wanted and self._left > 0:
             data = self._raw.read(int(min(wanted, self._left)))
             if data is None:
@@ -47,7 +49,7 @@ class Source:
             parts.append(data)
             wanted -= len(data)
             self._left -= len(data)
-        return b"".join(parts) if len(parts) > 1 else parts[0]
+        return parts[0] if len(parts) == 1 else b"".join(parts)  # a whole block is not copied
 
 
 def is_packed(start: bytes) -> bool:
