@@ -122,7 +122,7 @@ class Scorer:
         self.start_of: Callable[[int], Awaitable[int]] = _unknown_start
         self.thread = ThreadPoolExecutor(1, "engine")
         self._turn, self._writing = asyncio.Lock(), asyncio.Lock()
-        self._hand_overs = 0
+        self._hand_overs = self.taken = 0
         self._refused_untold: list[dict[str, Any]] = []
         self._refused_told_at = -REFUSALS_TOLD_EVERY_S
 
@@ -137,8 +137,14 @@ class Scorer:
                 # A frame from before a hand-over comes again, here or elsewhere.
                 if self.failure is None and hand_overs == self._hand_overs:
                     await self._score(message, acknowledge)
+                    self.taken += 1
         except Exception as error:
             self.fail(error)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a frame is being scored or an image taken."""
+        return self._turn.locked()
 
     def fail(self, error: Exception) -> None:
         """Nothing more is scored, written or acknowledged."""

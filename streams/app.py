@@ -15,13 +15,14 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import IllegalStateError, KafkaError
 from faust.types import TP
 
-from detector.errors import StateError
+from detector.errors import BrokerError, StateError
 from streams import connection, exchange, library_logs, logs, restarting, web
 from streams.agents import Scorer
 from streams.config import Settings, read_settings
 from streams.faust_app import new_app
 from streams.link_topic import links_from
 from streams.metrics import Metrics
+from streams.patience import Patience
 from streams.reaching import broker_ready
 from streams.second_stage import HOST
 from streams.shard import Initial
@@ -34,10 +35,12 @@ TICK_S, OBSERVE_S, LOOK_S, SHARE_S = 0.1, 1.0, 0.1, 1.0
 PAUSED_AT, RESUMED_AT = 64, 16
 """Frames queued behind one that waits for other shards."""
 PROBE_EVERY_S, PROBE_PATIENCE_S = 2.0, 5.0
+FRAMES_STALL_S, RESTORE_STALL_S = 8.0, 12.0
+"""How long frames may wait while none comes, or a changelog while none of it is read, before only a fresh client helps."""
 STOP_S = 20.0
 FAILED_STOP_S = 3.0
 """A worker that failed leaves its group if that is quickly done; it is replaced either way."""
-READY = ""
+READY, RESTORING = "", "reading snapshots back"
 
 
 class Worker:
@@ -116,10 +119,12 @@ class Worker:
         self._paused.clear()
         self.scorer.keep_only(mine)
         self.table.keep_only(mine)
-        self.standing = "reading snapshots back"
+        self.standing = RESTORING
         log.info("partitions assigned", partitions=sorted(mine))
 
     def _restored(self, *_: Any, **__: Any) -> None:
+        if self._recovery.signal_recovery_start.is_set():
+            return  # an earlier hand-over's; the next one is under way
         self.standing = READY
         log.info("ready", snapshot_pieces=sum(1 for _ in self.table.names()))
 
@@ -134,6 +139,10 @@ class Worker:
         except (AssertionError, IllegalStateError):  # just now handed to another worker
             return None
         return found
+
+    @property
+    def _recovery(self) -> Any:
+        return self.app.tables.recovery  # type: ignore[attr-defined]
 
     async def _start_of(self, partition: int) -> int:
         """The offset of the first frame the broker still has."""
@@ -189,6 +198,38 @@ class Worker:
                 waiting = max(0, (self._end_of(partition) or 0) - 1 - desk.shard.offset)
                 self.metrics.consumer_lag.labels(str(partition)).set(waiting)
 
+    async def _watch_for_stalls(self) -> None:
+        """Raises ``BrokerError`` where Faust's consumer stands still with work to do: whatever the reason, a fresh one goes on."""
+        frames, restoring = Patience(FRAMES_STALL_S), Patience(RESTORE_STALL_S)
+        while True:
+            await asyncio.sleep(OBSERVE_S)
+            is_reading = self.is_broker_up and self.standing == RESTORING
+            if restoring.is_out(self._recovery.active_remaining_total() if is_reading else 0, is_reading):
+                raise BrokerError("the client stands still while snapshots are read back")
+            is_idle = self.is_broker_up and self.standing == READY and not self.scorer.is_busy
+            if frames.is_out(self.scorer.taken, is_idle and await self._frames_wait()):
+                raise BrokerError("frames wait and none comes: the client stands still")
+
+    async def _frames_wait(self) -> bool:
+        """Whether the broker has frames of our partitions that were not taken yet; False where it does not say."""
+        consumer = self.app.consumer
+        places = [tp for tp in consumer.assignment() if tp.topic == self.topics.events]
+        try:
+            ends = await asyncio.wait_for(consumer.highwaters(*places), PROBE_PATIENCE_S)
+            return any([(ends[tp] or 0) > await self._next_offset(tp) for tp in places])
+        except (KafkaError, OSError, TimeoutError, AssertionError):
+            return False
+
+    async def _next_offset(self, place: TP) -> int:
+        desk = self.scorer.desks.get(place.partition)
+        if desk is not None:
+            return desk.shard.offset + 1
+        consumer: Any = self.app.consumer
+        committed: int | None = consumer._committed_offset[
+            place
+        ]  # Faust's own note of it, fresh from the last hand-over
+        return committed if committed else await asyncio.wait_for(self._start_of(place.partition), PROBE_PATIENCE_S)
+
     async def _probe(self) -> None:
         """Asks the broker how it is, so that an outage shows even while nothing is scored."""
         while True:
@@ -216,22 +257,17 @@ class Worker:
         beside: list[asyncio.Task[Any]] = []
         try:
             await self._producer.start()
-            beside = [
-                asyncio.create_task(c)
-                for c in (
-                    self._start(),
-                    self._probe(),
-                    self._write_snapshots(),
-                    self._observe(),
-                    *((self._exchange(), self._share(), self._second_stage()) if self._has_shards else ()),
-                )
-            ]
+            beside = [asyncio.create_task(c) for c in self._tasks()]
             why = await self._trouble(beside)
         except (KafkaError, OSError) as error:
             why = _said(error)
         finally:
             await self._end(beside, STOP_S if why == "cancelled" else FAILED_STOP_S)
         return why
+
+    def _tasks(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        tasks = self._start(), self._probe(), self._write_snapshots(), self._observe(), self._watch_for_stalls()
+        return (*tasks, self._exchange(), self._share(), self._second_stage()) if self._has_shards else tasks
 
     async def _start(self) -> None:
         await self.app.start()

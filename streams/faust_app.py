@@ -1,5 +1,6 @@
 """Faust as the worker uses it: fail-over within the session timeout, nothing acknowledged by Faust itself, no web server, a brisk consumer."""
 
+import asyncio
 from typing import Any
 
 import faust
@@ -12,6 +13,9 @@ from streams.config import Settings
 FETCH_WAIT_MS = 150
 """How long the broker may hold a fetch back while it has nothing. Faust says 1500: so long a hand-over waits for every seek to take effect, several times over."""
 
+SETTLE_S = 0.02
+"""For whatever is being handed to the agent just now."""
+
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -21,6 +25,16 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
 
 
 class _Consumer(driver.Consumer):
+    async def perform_seek(self) -> None:
+        """Goes back to the committed offsets, with nothing under way.
+
+        Once snapshots are read back, Faust opens the partitions and only then seeks. Frames that get through in between are cleared from the agent's queue a moment
+        later, yet noted as read: fetched again they would be dropped as known, and never be scored. So the flow stops first; Faust resumes it after the seek.
+        """
+        self.stop_flow()
+        await asyncio.sleep(SETTLE_S)
+        await super().perform_seek()
+
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 

@@ -30,7 +30,7 @@ PATTERNS = tuple(sorted({loop.name for loop in named_loops()}))
 STATES = ("decided", "commanded", "accepted", "proven", "still_alive", "raced")
 """How far a revocation came. Only ``decided`` is fed while every decision is a dry run."""
 PROOF_STAGES = ("accepted", "proven")
-KINDS = ("credentials", "principals", "facts", "shared", "sources")
+KINDS = ("credentials", "principals", "facts", "shared", "taught")
 """Tables of the engine's state."""
 
 CLOSED_LABELS: dict[str, tuple[str, ...]] = {

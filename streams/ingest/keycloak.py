@@ -100,6 +100,8 @@ class KeycloakEvents:
                     arrival = self._arrival(kind, raw, known[kind])
                     if arrival is not None:
                         yield arrival
+                # Not before the pass is over: a server that gives the newest first brings older ones on its later pages.
+                known[kind].forget()
             await asyncio.sleep(self.settings.poll_s)
 
     async def settle(self, arrival: Arrival) -> None:
@@ -125,7 +127,6 @@ class KeycloakEvents:
                 fresh.append((at_ms, raw.replace(b"\n", b" ")))
         if not fresh:
             return None
-        known.forget()
         fresh.sort(key=lambda f: f[0])
         origin = f"keycloak/{self.settings.realm}/{kind}"
         block = Block(b"\n".join(raw for _at, raw in fresh), origin, 1, True)

@@ -14,7 +14,6 @@ def _breaks_at_one(self: Shard, offset: int, data: Any) -> Applied:
     return _apply(self, offset, data)
 
 
-Shard.apply = _breaks_at_one  # type: ignore[method-assign]
-
 if __name__ == "__main__":
+    Shard.apply = _breaks_at_one  # type: ignore[method-assign]
     main()

@@ -77,7 +77,7 @@ def test_a_growing_file_is_decided_as_replay_would(tmp_path: Path) -> None:
     (logs / "a.jsonl").write_bytes(jsonl(RECORDS[:1000]))
     process = started(logs, state, tmp_path / "log")
     try:
-        until(lambda: decided(state), "the first decision")
+        until(lambda: list((state / "snapshots").glob("*manifest")), "a snapshot of the first part")
         with (logs / "a.jsonl").open("ab") as out:
             out.write(jsonl(RECORDS[1000:]))
         until(lambda: len(decided(state)) >= len(wanted), f"{len(wanted)} decisions")
@@ -85,6 +85,7 @@ def test_a_growing_file_is_decided_as_replay_would(tmp_path: Path) -> None:
         assert process.wait(30) == 0, (tmp_path / "log").read_text()
     finally:
         process.kill()
+        process.wait()
     assert decided(state) == wanted
 
 
@@ -102,6 +103,7 @@ def test_a_folder_of_overlapping_files_is_decided_as_replay_would(tmp_path: Path
         assert process.wait(30) == 0, (tmp_path / "log").read_text()
     finally:
         process.kill()
+        process.wait()
     assert decided(tmp_path / "state") == wanted
 
 
@@ -132,6 +134,7 @@ def test_kill_9_loses_and_doubles_nothing(seed: int, tmp_path: Path) -> None:
         assert process.wait(30) == 0, (tmp_path / "log").read_text()
     finally:
         process.kill()
+        process.wait()
     assert decided(state) == wanted
 
 
