@@ -45,6 +45,7 @@ SESSION_TIMEOUT_S = 8.0
 PART_S = 8.0
 """How long each part of the stream takes to be written; its fault comes a quarter into it."""
 PATIENCE_S = 60.0
+SETTLE_S = 4.0
 FROZEN_S = SESSION_TIMEOUT_S + 4.0
 RUBBISH_LINES, RUBBISH_FRAMES = 20_000, 400
 BUSY = Worker(snapshot_every_s=0.5, block_bytes=32 << 10)
@@ -269,7 +270,8 @@ def undisturbed(d: Deployment, stream: Stream) -> Truth:
     seen = -1
     while seen != len(d.out.decisions) + len(d.out.commands):
         seen = len(d.out.decisions) + len(d.out.commands)
-        time.sleep(1.0)  # decisions are sent before a frame counts as scored; only the reader may be behind
+        # Decisions are sent before a frame counts as scored, but the second stage's wait for the clocks that ingest sends once a second.
+        time.sleep(SETTLE_S)
     return Truth.of(d)
 
 
