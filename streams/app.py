@@ -35,7 +35,7 @@ TICK_S, OBSERVE_S, LOOK_S, SHARE_S = 0.1, 1.0, 0.1, 1.0
 PAUSED_AT, RESUMED_AT = 64, 16
 """Frames queued behind one that waits for other shards."""
 PROBE_EVERY_S, PROBE_PATIENCE_S = 2.0, 5.0
-FRAMES_STALL_S, RESTORE_STALL_S = 8.0, 12.0
+FRAMES_STALL_S, RESTORE_STALL_S = 5.0, 12.0
 """How long frames may wait while none comes, or a changelog while none of it is read, before only a fresh client helps."""
 STOP_S = 20.0
 FAILED_STOP_S = 3.0
