@@ -257,7 +257,7 @@ async def one(stream):
         decode(value)
         seen += 1
         if seen >= wanted:
-            print("rate", (seen - 1) / (time.perf_counter() - began), flush=True)
+            os.write(1, f"rate {(seen - 1) / (time.perf_counter() - began)}".encode() + bytes([10]))  # Faust takes print over
             os._exit(0)
 sys.argv = ["x", "worker", "-l", "error", "--without-web"]
 app.main()
