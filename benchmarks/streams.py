@@ -7,7 +7,7 @@ and timed from its first event to its last, so that neither start-up nor the wri
 - ``raw_events_per_second``: one-record raw CloudTrail messages through one ingest and one worker.
 - ``plain_faust_…``: a Faust agent on the raw messages, one event a message, decoding each and doing nothing.
 - ``quix_…``: the same with Quix Streams. ``aiokafka_…``: a bare ``getmany`` loop that does not even decode.
-- ``latency_…``: at ``--rate`` raw records a second: record produced → revocation command in Kafka, by our own clock at both ends.
+- ``latency_…``: at ``--rate`` raw records a second, one partition: record produced → revocation command in Kafka, by our own clock at both ends.
 
 Blind to: the network, more than one broker, other tenants of the machine.
 """
@@ -464,9 +464,9 @@ def measure(events: int, raw_events: int, peer_events: int, rate: int, seconds: 
         broker = stack.enter_context(Broker.start())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
 
-        def kafka(prefix: str) -> Kafka:
+        def kafka(prefix: str, partitions: int = 4) -> Kafka:
             (folder / prefix).mkdir()
-            return Kafka(bootstrap=broker.bootstrap, prefix=prefix)
+            return Kafka(bootstrap=broker.bootstrap, prefix=prefix, partitions=partitions)
 
         figures["frames_events_per_second"], figures["snapshots"] = frames_rate(
             kafka("frames"), folder / "frames", lines(events)
@@ -477,7 +477,7 @@ def measure(events: int, raw_events: int, peer_events: int, rate: int, seconds: 
             figures[f"{name}_events_per_second"] = peer_rate(
                 name, raw, raw_events if name == "aiokafka" else peer_events
             )
-        figures |= latency(kafka("latency"), folder / "latency", rate, seconds)
+        figures |= latency(kafka("latency", 1), folder / "latency", rate, seconds)
     rounded = {k: round(v) if k.endswith("per_second") else v for k, v in figures.items()}
     return rounded | {"events": events, "raw_events": raw_events, "cores": os.cpu_count()}
 

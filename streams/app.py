@@ -19,8 +19,12 @@ from detector.errors import BrokerError, StateError
 from streams import connection, exchange, library_logs, logs, restarting, web
 from streams.agents import Scorer
 from streams.config import Settings, read_settings
+<<<<<<< HEAD
 from streams.faust_app import new_app
 from streams.link_topic import links_from
+=======
+from streams.faust_app import changelog_options, new_app
+>>>>>>> faults
 from streams.metrics import Metrics
 from streams.patience import Patience
 from streams.reaching import broker_ready
@@ -61,7 +65,7 @@ class Worker:
             key_type=bytes,
             value_type=bytes,
             partitions=settings.kafka.partitions,
-            extra_topic_configs={"max.message.bytes": settings.kafka.max_message_bytes, "segment.bytes": 64 << 20},
+            extra_topic_configs=changelog_options(settings),
         )
         self.table = SnapshotTable(table, self.send_to)
         name = f"{socket.gethostname()}-{os.getpid()}-{time.monotonic_ns():x}"

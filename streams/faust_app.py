@@ -13,6 +13,7 @@ from streams.config import Settings
 FETCH_WAIT_MS = 150
 """How long the broker may hold a fetch back while it has nothing. Faust says 1500: so long a hand-over waits for every seek to take effect, several times over."""
 
+SEGMENT_BYTES = 16 << 20
 SETTLE_S = 0.02
 """For whatever is being handed to the agent just now."""
 
@@ -53,6 +54,21 @@ class App(faust.App):
 def new_app(settings: Settings) -> faust.App:
     """The worker's app. Its group and its changelog carry the prefix."""
     return App(f"{settings.kafka.prefix}-worker", **faust_options(settings))
+
+
+def changelog_options(settings: Settings) -> dict[str, Any]:
+    """How the changelog is kept. Each snapshot leaves a tombstone for every block it replaces, and what reads snapshots back reads them all.
+
+    Brokers keep tombstones for a day and clean no segment that is still written to: after a day of snapshots a worker would read for half an hour.
+    """
+    largest = settings.kafka.max_message_bytes
+    return {
+        "max.message.bytes": largest,
+        "segment.bytes": max(SEGMENT_BYTES, 2 * largest),
+        "segment.ms": 300_000,
+        "delete.retention.ms": 60_000,
+        "min.cleanable.dirty.ratio": 0.1,
+    }
 
 
 def faust_options(settings: Settings) -> dict[str, Any]:
