@@ -19,12 +19,8 @@ from detector.errors import BrokerError, StateError
 from streams import connection, exchange, library_logs, logs, restarting, web
 from streams.agents import Scorer
 from streams.config import Settings, read_settings
-<<<<<<< HEAD
-from streams.faust_app import new_app
-from streams.link_topic import links_from
-=======
 from streams.faust_app import changelog_options, new_app
->>>>>>> faults
+from streams.link_topic import links_from
 from streams.metrics import Metrics
 from streams.patience import Patience
 from streams.reaching import broker_ready
