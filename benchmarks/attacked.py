@@ -9,7 +9,13 @@ import msgspec
 import numpy as np
 
 from detector import snapshot
+from detector.columns import Vocabulary
 from detector.config import Policy
+from detector.identity.context import ContextFeeds
+from detector.identity.rules import IdentityRules
+from detector.ordering import in_order
+from detector.sources.cloudtrail import CloudTrailParser
+from detector.sources.framing import Block
 from detector.sources.timestamps import FOREVER_NS
 from simulation.attackers import launch
 from simulation.cloudtrail import record
@@ -42,8 +48,18 @@ def attacked(folder: Path, identities: int = 100, seed: int = 7) -> tuple[Stream
             made = _attack(calls, estate.midnight_s(3), number + turn, rng)
             records += made
             attacks += bool(made)
-    records.sort(key=lambda entry: str(entry["eventTime"]))
+    records = _in_order(records)
     return Stream(_lines(records), [str(r["eventID"]) for r in records], attacks), state
+
+
+def _in_order(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """By time, and within a second as ingest orders what it reads at once: so that it does not matter where one reading ends and the next begins."""
+    parser = CloudTrailParser(Vocabulary(), IdentityRules(), ContextFeeds())
+    batch, rejected = parser.parse(Block(b"".join(_lines(records)), "log", 1, True))
+    assert batch is not None
+    assert not rejected
+    batch.rows["index"] = np.arange(len(records))
+    return [records[place] for place in in_order(batch.rows)["index"].tolist()]
 
 
 def _attack(calls: Sequence[Any], midnight_s: int, turn: int, rng: np.random.Generator) -> list[dict[str, Any]]:
