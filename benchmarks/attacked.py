@@ -53,13 +53,13 @@ def attacked(folder: Path, identities: int = 100, seed: int = 7) -> tuple[Stream
 
 
 def _in_order(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Records as a worker takes them, ties too: so it does not matter how the log is cut into blocks on its way."""
-    parser = CloudTrailParser(Vocabulary(), IdentityRules(), ContextFeeds(), FOREVER_NS)
-    batch, rejected = parser.parse(Block(b"".join(_lines(records)), "stream", 1, True))
+    """By time, and within a second as ingest orders what it reads at once: so that it does not matter where one reading ends and the next begins."""
+    parser = CloudTrailParser(Vocabulary(), IdentityRules(), ContextFeeds())
+    batch, rejected = parser.parse(Block(b"".join(_lines(records)), "log", 1, True))
     assert batch is not None
     assert not rejected
     batch.rows["index"] = np.arange(len(records))
-    return [records[i] for i in in_order(batch.rows)["index"].tolist()]
+    return [records[place] for place in in_order(batch.rows)["index"].tolist()]
 
 
 def _attack(calls: Sequence[Any], midnight_s: int, turn: int, rng: np.random.Generator) -> list[dict[str, Any]]:

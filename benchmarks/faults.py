@@ -10,7 +10,7 @@ as many parts as there are faults, one fault in the middle of each, on one deplo
 - ``recovery_seconds``: the longest any decision of that part kept waiting: from the writing of its event to the file, or from the end of the fault where that is
   later (a broker is down for as long as it is), to its arrival in ``outpace.decisions``. It includes noticing, the session timeout of 8 s, and catching up.
 
-Needs Java 17 and Maven for the broker. Some six minutes on two cores.
+Needs Java 17 and Maven for the broker. Some three minutes on two cores.
 """
 
 import argparse
