@@ -10,15 +10,15 @@ import math
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import numpy as np
 from cyclopts import Parameter
 
+from detector.decision import Decision
 from detector.errors import InputError, StateError
 from streams import checkpoint, logs, web
 from streams.config import PathSource, Settings, read_settings
@@ -34,7 +34,8 @@ from streams.metrics import PROVIDERS, Metrics
 from streams.shard import Applied, Shard
 
 log = logs.logger("watch")
-LOOK_EVERY_S = 0.25
+LOOK_EVERY_S, IDLE_S = 0.25, 1.0
+JUST_AFTER_S = 1e-3
 ONLY = 0
 """There is one partition."""
 
@@ -63,7 +64,7 @@ class Watch:
         self.turn = asyncio.Lock()
         self.held, self.under_way = Held(settings.lateness_s), deque[Ticket]()
         self.thread = ThreadPoolExecutor(1, "engine")
-        self.on_decision: Callable[[Any], None] = lambda _decision: None
+        self.is_stirred, self.stirred_at = False, time.monotonic()
         self.snapshot_at, self.events_since = time.monotonic(), 0
         self._newest_s: dict[int, float] = {}
         self._recover(initial_state)
@@ -111,6 +112,20 @@ class Watch:
                 owner.confirm(len(freed))
         ticket.pack()
 
+    async def settle_idle(self) -> None:
+        """Once nothing has come for a second, what the second stage holds back until a later event is decided."""
+        if not self.is_stirred or time.monotonic() - self.stirred_at < IDLE_S:
+            return
+        async with self.turn:
+            self.is_stirred = False
+            engine, newest_s = self.shard.engine, max(self._newest_s.values())
+            decisions = await asyncio.get_running_loop().run_in_executor(
+                self.thread, engine.advance, newest_s + JUST_AFTER_S
+            )
+            for decision in decisions:
+                self._say(decision, 0)
+            self.events_since += len(decisions)
+
     async def checkpoint_if_due(self) -> None:
         """Takes a snapshot where something came in since the last one and that is long enough ago."""
         worker = self.settings.worker
@@ -139,12 +154,15 @@ class Watch:
         self.metrics.frames.labels("scored").inc()
         for provider in set(applied.rows["provider"].tolist()):
             self._newest_s[provider] = max(self._newest_s.get(provider, 0.0), float(applied.rows["time_s"].max()))
+        self.is_stirred, self.stirred_at = self.is_stirred or bool(len(applied.rows)), time.monotonic()
         for decision, received_ns in applied.decided:
-            self.decisions.write(msgspec.json.encode(decision))
-            seconds = (time.time_ns() - received_ns) / 1e9 if received_ns else None
-            self.metrics.note_decision(decision, seconds)
-            logs.log_decision(decision, seconds)
-            self.on_decision(decision)
+            self._say(decision, received_ns)
+
+    def _say(self, decision: Decision, received_ns: int) -> None:
+        self.decisions.write(msgspec.json.encode(decision))
+        seconds = (time.time_ns() - received_ns) / 1e9 if received_ns else None
+        self.metrics.note_decision(decision, seconds)
+        logs.log_decision(decision, seconds)
 
     async def checkpoint(self) -> None:
         """Makes everything so far durable."""
@@ -253,5 +271,6 @@ async def run(settings: Settings, settings_path: str | None, paths: PathSource, 
 async def _observe(watched: Watch) -> None:
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
+        await watched.settle_idle()
         await watched.checkpoint_if_due()
         watched.observe()
