@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.errors import ConfigError
-from streams import library_logs, logs
+from streams import logs
 from streams.config import (
     HttpSource,
     KeycloakSource,
