@@ -96,8 +96,9 @@ class KeycloakEvents:
         known = {kind: _known(since.get(self._key(kind))) for kind in KINDS}
         while True:
             for kind in KINDS:
+                floor_ms = known[kind].since_ms
                 async for raw in self._pages(kind, known[kind]):
-                    arrival = self._arrival(kind, raw, known[kind])
+                    arrival = self._arrival(kind, raw, known[kind], floor_ms)
                     if arrival is not None:
                         yield arrival
                 # Not before the pass is over: a server that gives the newest first brings older ones on its later pages.
@@ -116,13 +117,13 @@ class KeycloakEvents:
     def _key(self, kind: str) -> str:
         return f"keycloak:{self._base}/{self.settings.realm}/{kind}"
 
-    def _arrival(self, kind: str, page: list[msgspec.Raw], known: Known) -> Arrival | None:
-        """What of a page has not been brought yet, the oldest first."""
+    def _arrival(self, kind: str, page: list[msgspec.Raw], known: Known, floor_ms: int) -> Arrival | None:
+        """What of a page has not been brought yet, the oldest first. Before ``floor_ms``, where the pass began, all was: a server may not know dates."""
         fresh: list[tuple[int, bytes]] = []
         for item in page:
             raw = bytes(item)
             key, at_ms = _identity(raw)
-            if key not in known.seen:
+            if key not in known.seen and at_ms >= floor_ms:
                 known.note(key, at_ms)
                 fresh.append((at_ms, raw.replace(b"\n", b" ")))
         if not fresh:

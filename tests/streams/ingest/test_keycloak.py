@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from collecting import Collector, run
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.config import KeycloakSource
@@ -209,6 +209,7 @@ def test_a_failing_server_is_tried_again() -> None:
 
 
 @given(st.lists(st.integers(0, 12_000), max_size=40), st.integers(1, 9), st.integers(0, 40), st.booleans())
+@example([0, 5864], 1, 0, False)
 @settings(deadline=None, max_examples=15)
 def test_nothing_is_lost_or_doubled_however_times_fall(times: list[int], page: int, cut: int, knows: bool) -> None:
     """Events come in any order within the overlap of the latest; a restart falls anywhere."""
