@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from detector.columns import Vocabulary
-from detector.config import Policy, read_policy
+from detector.config import Policy
 from detector.errors import ConfigError
 from detector.event import Provider
 from detector.identity.context import ContextFeeds, read_names
@@ -12,6 +12,7 @@ from detector.sources.cloudtrail import CloudTrailParser
 from detector.sources.keycloak import KeycloakParser
 from detector.sources.okta import OktaParser
 from detector.sources.timestamps import FOREVER_NS
+from streams.config import read_settings
 from streams.merge import Parse
 
 CLOCK_SKEW_NS = 86_400 * 10**9
@@ -38,8 +39,8 @@ def believable_until_ns(now_ns: int) -> int:
 
 
 def load_policy(path: str | None) -> Policy:
-    """The policy in a file, or the defaults."""
-    return read_policy(_bytes_of(path, "policy"), path) if path else Policy()
+    """The policy in a file, or the defaults. A file with settings of the live path beside it will do."""
+    return read_settings(path)
 
 
 def load_feeds(policy: Policy, beside: str | None) -> ContextFeeds:
