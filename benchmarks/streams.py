@@ -74,7 +74,7 @@ def settings_of(kafka: Kafka, folder: Path, **worker: Any) -> Settings:
         armed=True,
         kafka=kafka,
         ingest=Ingest(sources=(TopicSource(f"{kafka.prefix}.raw", f"{kafka.prefix}-ingest"),)),
-        worker=Worker(snapshot_every_s=5.0, **worker),
+        worker=Worker(**worker),
         web=Web(port=0),
         state_folder=str(folder),
     )
@@ -202,7 +202,7 @@ def timed(process: Process, metric: str, wanted: int, deadline_s: float = 600.0)
 
 def frames_rate(kafka: Kafka, folder: Path, raw: Sequence[bytes]) -> tuple[float, float]:
     """(events a second through one worker, longest the event loop was blocked for 99 % of looks, s)."""
-    settings = settings_of(kafka, folder)
+    settings = settings_of(kafka, folder, snapshot_every_s=5.0)
     admin.create_topics(kafka)
     asyncio.run(fill(kafka, f"{kafka.prefix}.events", packed(raw, kafka.partitions)))
     with Process("worker", settings, folder) as worker:
