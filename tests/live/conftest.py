@@ -14,6 +14,7 @@ import pytest
 from benchmarks.shared import SharedBroker, shared_broker
 from detector.errors import BrokerError
 from streams.config import Kafka, Settings
+from tests.tools import unavailable
 
 HERE = Path(__file__).parent
 
@@ -22,13 +23,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.live)
-
-
-def unavailable(reason: object) -> None:
-    """Skips, with the reason; under CI=true, where live tests must run, fails."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"live tests must run under CI=true: {reason}")
-    pytest.skip(str(reason))
 
 
 def _folder(factory: pytest.TempPathFactory) -> Path:

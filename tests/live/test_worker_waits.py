@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-import pytest
 from conftest import jsonl, routine, stolen_key
 
 from benchmarks.broker import ADMIN, Broker, free_port
@@ -15,6 +14,7 @@ from benchmarks.shared import SharedBroker
 from detector.errors import BrokerError
 from streams.admin import create_topics
 from streams.config import Kafka, Settings, Worker
+from tests.tools import unavailable
 
 PATIENCE_S = 90.0
 
@@ -31,7 +31,7 @@ def start(folder: Path, port: int) -> Broker:
     try:
         return Broker.start(folder, port)
     except BrokerError as error:
-        pytest.skip(str(error))
+        unavailable(error)
 
 
 def test_a_broker_that_is_not_there_then_topics_that_are_not(tmp_path: Path) -> None:
