@@ -27,6 +27,10 @@ class RevocationCommand(msgspec.Struct, frozen=True, kw_only=True):
     pattern: str
     evidence_bits: float
     version: int = 1
+    lineage: tuple[str, ...] = ()
+    """Credentials between this one and where it came from, as in the decision."""
+    escalated_from: str = ""
+    """Id of the command that did not hold, where this one is the rung after it."""
 
 
 def command_of(decision: Decision, policy: Policy) -> RevocationCommand | None:
@@ -46,6 +50,7 @@ def command_of(decision: Decision, policy: Policy) -> RevocationCommand | None:
         action=decision.action,
         pattern=decision.pattern,
         evidence_bits=decision.evidence_bits,
+        lineage=decision.lineage,
     )
 
 
