@@ -8,12 +8,11 @@ An engine is alone, or one of several shards, each with principals of its own. W
 (``epochs.py``): ``take_deltas`` gives what this shard learned, ``give_version`` brings what all did, and ``process`` stops where that is missing. What no
 single principal's history shows is the second stage's (``links.py``): an engine that is alone has its own, shards hand out ``take_links``.
 
-State: arrays in ``state.py`` plus, for at most ``TRAILS`` principals under suspicion, their last ``TRAIL`` exhibits, and what was decided.
+State: arrays in ``state.py``, the last exhibits of principals under suspicion (``trails.py``), and what was decided.
 """
 
 import heapq
 import math
-from collections import OrderedDict, deque
 from operator import itemgetter
 from typing import Any
 
@@ -34,12 +33,11 @@ from detector.policy.leases import LeaseBook, holder_of
 from detector.reasons import Exhibit
 from detector.sources.timestamps import format_time
 from detector.state import COUNTER_NAMES, EXHIBIT, NOTE, NOW, Limits, State
+from detector.trails import Trails
 from detector.verdicts import Verdicts, episode_of, knobs_of
 from models.sequence import CLASS_COUNT
 
 SLICE = 4096
-TRAIL = 512
-TRAILS = 20_000
 LINKED = scoring.SIGHTED | scoring.HEIR | scoring.MINTER
 _KIND, _FLAGS = list(NOTE.fields or {}).index("kind"), list(NOTE.fields or {}).index("flags")
 _Timed = tuple[float, Decision]
@@ -82,7 +80,7 @@ class Engine:
         self.vocabulary = vocabulary or Vocabulary()
         self.state = State(shipped_offsets(policy), class_prior(self.vocabulary), limits)
         self.epochs = Epochs(self.state, is_alone)
-        self.trails: OrderedDict[int, deque[Exhibit]] = OrderedDict()
+        self.trails = Trails()
         self.verdicts = Verdicts(policy)
         self.links = Links(policy) if is_alone else None
         self.challenge = Challenge(policy.challengers) if policy.challengers else None
@@ -195,16 +193,8 @@ class Engine:
 
     def _keep(self, rows: np.ndarray, batches: dict[int, Batch], x: np.void) -> Exhibit:
         row = rows[int(x["row"])]
-        exhibit = Exhibit((x, batches[int(row["batch"])].event(int(row["index"]))))
-        principal = int(x["principal"])
-        trail = self.trails.get(principal)
-        if trail is None:
-            trail = self.trails[principal] = deque(maxlen=TRAIL)
-            if len(self.trails) > TRAILS:
-                self.trails.popitem(last=False)
-        else:
-            self.trails.move_to_end(principal)
-        trail.append(exhibit)
+        exhibit = Exhibit(x, batches[int(row["batch"])].event(int(row["index"])))
+        self.trails.add(exhibit)
         return exhibit
 
     def _decide(self, kind: int, exhibit: Exhibit) -> Decision | None:
@@ -217,7 +207,7 @@ class Engine:
 
     def episode(self, exhibit: Exhibit) -> list[Exhibit]:
         """The exhibits of this principal since its suspicion began, up to this one."""
-        return episode_of(self.trails.get(int(exhibit.x["principal"]), ()), exhibit)
+        return episode_of(self.trails.of(int(exhibit.x["principal"])), exhibit)
 
     def _check_leases(self, rows: np.ndarray, batches: dict[int, Batch]) -> list[tuple[int, Decision]]:
         found = []

@@ -61,7 +61,7 @@ class Rescored(msgspec.Struct, frozen=True):
 def case_file(engine: Engine, decision: Decision) -> CaseFile:
     """The case file of a decision just made."""
     trail = next(
-        (t for t in reversed(engine.trails.values()) if t and t[-1].event.actor.principal == decision.principal), ()
+        (t for t in engine.trails.latest_first() if t and t[-1].event.actor.principal == decision.principal), ()
     )
     last = next((e for e in reversed(trail) if e.event.event_id == decision.event_id), trail[-1] if trail else None)
     if last is None:

@@ -4,7 +4,7 @@ Engines hand out *link records*: exhibits of first uses of a source, of credenti
 they decided themselves. ``Links`` takes them in order of event time, from however many engines, and makes decisions of its own. It never reaches back:
 nothing it decides changes what an engine scores or learns.
 
-Memory: at most ``SOURCES`` sources, ``PEOPLE`` principals with ``KEPT`` records each, the ones idle longest dropped and counted.
+Memory: at most ``SOURCES`` sources, ``PEOPLE`` principals with ``KEPT`` records each and ``RECORDS`` in all (some 1 KiB each), the ones idle longest dropped and counted.
 
 Blind to: a source that takes more than an hour from one key to the next; who minted a credential where the provider does not say for whom.
 """
@@ -30,16 +30,18 @@ from models.evidence import combined_bits, kept_after
 from models.iteration import GATE_OPENS_AT
 
 VERSION = 1
+SAVED_VERSION = 2
 SOURCES = 200_000
 PEOPLE = 20_000
 KEPT = 64
+RECORDS = 100_000
 SEEN = 200_000
 SOURCE_ALERT, SOURCE_REVOKE = 4, 5
 INHERITED_CAP_BITS, INHERITED_GATE = 6.0, 1.4
 CHILD_REVOKED_BITS = 4.0
 
 
-class Link(msgspec.Struct, frozen=True, array_like=True):
+class Link(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One link record. ``numbers``: an ``EXHIBIT``; ``flags``: why it was handed out; ``kind`` and ``action``: what its engine decided on this event.
 
     ``parent``: key of the principal that minted the credential, 0 for nobody else; ``first_s``: the credential's first use; ``born_s``: its principal's.
@@ -60,10 +62,10 @@ class Link(msgspec.Struct, frozen=True, array_like=True):
     @property
     def exhibit(self) -> Exhibit:
         """Its numbers and its event."""
-        return Exhibit((np.frombuffer(self.numbers, EXHIBIT)[0], self.event))
+        return Exhibit(np.frombuffer(self.numbers, EXHIBIT)[0], self.event)
 
 
-class Source(msgspec.Struct):
+class Source(msgspec.Struct, gc=False):
     """One address: first sighting, the hour being counted, the principals newly reached in it and their records."""
 
     first_s: float
@@ -74,7 +76,7 @@ class Source(msgspec.Struct):
     visits: dict[int, Link] = {}
 
 
-class Person(msgspec.Struct):
+class Person(msgspec.Struct, gc=False):
     """One principal: its last records, and what the lineage adds to its own evidence (bits and gate as of ``at_s``; they fade alike)."""
 
     trail: list[Link] = []
@@ -82,7 +84,7 @@ class Person(msgspec.Struct):
     gate: float = 0.0
     at_s: float = 0.0
     quiet_until_s: float = 0.0
-    reasons: list[Reason] = []
+    reasons: tuple[Reason, ...] = ()
 
     def fade(self, now: float) -> None:
         """Lets what was added fade to ``now``."""
@@ -91,26 +93,29 @@ class Person(msgspec.Struct):
 
     def clear(self) -> None:
         """Starts afresh after a revocation, as the principal's own evidence does."""
-        self.bits, self.gate, self.reasons = 0.0, 0.0, []
+        self.bits, self.gate, self.reasons = 0.0, 0.0, ()
 
 
 _Key = tuple[float, str, int, int]
 
 
 class SavedLinks(msgspec.Struct, frozen=True):
-    """Everything the second stage remembers."""
+    """Everything the second stage remembers. Each of ``people`` is encoded by itself: all at once they would hold the interpreter for a tenth of a second."""
 
     version: int
     waiting: list[tuple[_Key, int, Link]]
     sources: list[tuple[int, Source]]
     busy: list[int]
-    people: list[tuple[int, Person]]
+    people: list[msgspec.Raw]
     inherited: list[int]
     seen: list[_Key]
     revoked: list[tuple[int, str]]
     standing: list[tuple[int, tuple[str, float]]]
     dropped: int
     taken: int
+
+
+_person = msgspec.msgpack.Decoder(tuple[int, Person])
 
 
 class Links:
@@ -125,6 +130,7 @@ class Links:
         self.people: OrderedDict[int, Person] = OrderedDict()
         self.inherited: OrderedDict[int, None] = OrderedDict()
         self.seen: OrderedDict[_Key, None] = OrderedDict()
+        self.records = 0
         self.dropped = 0
         self.taken = 0
 
@@ -143,11 +149,11 @@ class Links:
     def saved(self) -> SavedLinks:
         """What is remembered, to be written down."""
         return SavedLinks(
-            VERSION,
+            SAVED_VERSION,
             sorted(self.waiting, key=lambda entry: entry[:2]),
             list(self.sources.items()),
             list(self.busy),
-            list(self.people.items()),
+            [msgspec.Raw(msgspec.msgpack.encode(each)) for each in self.people.items()],
             list(self.inherited),
             list(self.seen),
             list(self.verdicts.revoked.items()),
@@ -158,10 +164,15 @@ class Links:
 
     def restore(self, saved: SavedLinks) -> None:
         """Goes on from what was written down. Raises ``StateError`` for another version."""
-        if saved.version != VERSION:
-            raise StateError(f"second stage of version {saved.version}, this Outpace reads version {VERSION}")
+        if saved.version != SAVED_VERSION:
+            raise StateError(f"second stage of version {saved.version}, this Outpace reads version {SAVED_VERSION}")
+        try:
+            people = [_person.decode(each) for each in saved.people]
+        except msgspec.DecodeError as error:
+            raise StateError(f"second stage is not readable: {error}") from error
         self.waiting = list(saved.waiting)
-        self.sources, self.people = OrderedDict(saved.sources), OrderedDict(saved.people)
+        self.sources, self.people = OrderedDict(saved.sources), OrderedDict(people)
+        self.records = sum(len(person.trail) for person in self.people.values())
         self.busy = OrderedDict.fromkeys(saved.busy)
         self.inherited, self.seen = OrderedDict.fromkeys(saved.inherited), OrderedDict.fromkeys(saved.seen)
         self.verdicts.revoked = OrderedDict(saved.revoked)
@@ -184,8 +195,11 @@ class Links:
         exhibit = link.exhibit
         now = float(exhibit.x["time_s"])
         person = self._person(int(exhibit.x["principal"]))
+        self.records += len(person.trail) < KEPT
         person.trail.append(link)
         del person.trail[:-KEPT]
+        while self.records > RECORDS and len(self.people) > 1:
+            self._forget_one()
         person.fade(now)
         found = self._heard(link, exhibit, person, now)
         if link.flags & HEIR:
@@ -200,10 +214,14 @@ class Links:
         if person is None:
             person = self.people[key] = Person()
             if len(self.people) > PEOPLE:
-                self.people.popitem(last=False)
-                self.dropped += 1
+                self._forget_one()
         self.people.move_to_end(key)
         return person
+
+    def _forget_one(self) -> None:
+        """The principal idle longest leaves."""
+        self.records -= len(self.people.popitem(last=False)[1].trail)
+        self.dropped += 1
 
     def _heard(self, link: Link, exhibit: Exhibit, person: Person, now: float) -> list[Decision]:
         """Notes what the engine itself decided on this event; a revocation warns whoever minted the credential."""
@@ -316,7 +334,7 @@ class Links:
     def _add(self, person: Person, bits: float, gate: float, reason: Reason) -> None:
         person.bits += bits
         person.gate += gate
-        person.reasons = [*person.reasons[-3:], msgspec.structs.replace(reason, bits=round(bits, 2))]
+        person.reasons = (*person.reasons[-3:], msgspec.structs.replace(reason, bits=round(bits, 2)))
 
     def _judge(
         self, person: Person, link: Link, exhibit: Exhibit, now: float, trigger: Exhibit | None = None
@@ -333,7 +351,7 @@ class Links:
         if not kind:
             return []
         bits = cold if kind in (scoring.COLD_ALERT, scoring.COLD_REVOKE) else evidence
-        found = self._said(kind, link, exhibit, trigger, tuple(person.reasons), bits)
+        found = self._said(kind, link, exhibit, trigger, person.reasons, bits)
         if kind in scoring.ACTING:
             return found + self._acted(link, exhibit, now)
         person.quiet_until_s = now + DAY_S

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
 from detector.decision import Reason
@@ -12,21 +13,15 @@ SHOWN = 8
 SHADOW_BITS = 6.0
 
 
-class Exhibit(tuple[np.void, AuditEvent]):
-    """One scored event that mattered: its numbers (``EXHIBIT``) and the event itself."""
+class Exhibit(msgspec.Struct, gc=False):
+    """One scored event that mattered: its numbers (``EXHIBIT``) and the event itself.
 
+    ``surprises``: what challengers said of this event, by name, in bits; shown, never counted.
+    """
+
+    x: np.void
+    event: AuditEvent
     surprises: tuple[tuple[str, float], ...] = ()
-    """What challengers said of this event, by name, in bits; shown, never counted."""
-
-    @property
-    def x(self) -> np.void:
-        """Inputs and bits."""
-        return self[0]
-
-    @property
-    def event(self) -> AuditEvent:
-        """The event."""
-        return self[1]
 
 
 def reasons_of(exhibits: Sequence[Exhibit]) -> tuple[Reason, ...]:

@@ -3,7 +3,7 @@
 Layout: magic, version (u4), BLAKE2b-256 of the rest, then MessagePack of array headers and raw bytes. Nothing executable is stored.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
@@ -11,18 +11,18 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from detector.engine import TRAIL, Engine
+from detector.engine import Engine
 from detector.epochs import Delta
 from detector.errors import StateError
-from detector.event import AuditEvent, Provider
+from detector.event import Provider
 from detector.links import Link, Links, SavedLinks
 from detector.policy.leases import Use
-from detector.reasons import Exhibit
-from detector.state import EXHIBIT
+from detector.trails import BUCKETS, Trails
 
 MAGIC = b"OUTPACE\x00"
-VERSION = 3
+VERSION = 4
 _DIGEST = 32
+TRAILS = "trails/"
 
 
 class SavedArray(msgspec.Struct, frozen=True):
@@ -33,23 +33,13 @@ class SavedArray(msgspec.Struct, frozen=True):
     size: int
 
 
-class SavedExhibit(msgspec.Struct, frozen=True):
-    """One exhibit: its numbers and its event."""
-
-    numbers: bytes
-    event: AuditEvent
-
-
 class Saved(msgspec.Struct, frozen=True):
-    """Everything an engine remembers, but for the bytes of its arrays.
-
-    A trail is a list of ``SavedExhibit``, encoded by itself: all at once they would hold the interpreter for a tenth of a second.
-    """
+    """Everything an engine remembers, but for the bytes of its arrays and its trails, of which it only tells the order."""
 
     arrays: dict[str, SavedArray]
     evicted: dict[str, int]
     operations: list[tuple[str, int]]
-    trails: list[tuple[int, msgspec.Raw]]
+    trails: bytes
     revoked: list[tuple[int, str]]
     standing: list[tuple[int, tuple[str, float]]]
     leases: dict[str, Use]
@@ -61,9 +51,6 @@ class Saved(msgspec.Struct, frozen=True):
     deltas: list[Delta]
     unsent: list[Link]
     links: SavedLinks | None
-
-
-_trail = msgspec.msgpack.Decoder(list[SavedExhibit])
 
 
 class _File(msgspec.Struct, frozen=True, array_like=True):
@@ -85,7 +72,7 @@ def head_of(engine: Engine) -> bytes:
             arrays={name: SavedArray(repr(a.dtype.descr), a.shape, a.nbytes) for name, a in arrays_of(engine).items()},
             evicted={name: table.evicted for name, table in engine.state.tables.items()},
             operations=list(zip(vocabulary.names, vocabulary.providers, strict=True)),
-            trails=[(key, _raw([_exhibit(e) for e in trail])) for key, trail in engine.trails.items()],
+            trails=engine.trails.order(),
             revoked=list(engine.verdicts.revoked.items()),
             standing=list(engine.verdicts.standing.items()),
             leases=engine.leases.uses,
@@ -103,21 +90,24 @@ def head_of(engine: Engine) -> bytes:
 
 def dump(engine: Engine) -> bytes:
     """The engine as bytes."""
-    arrays = {name: array.tobytes() for name, array in arrays_of(engine).items()}
+    arrays = {name: array.tobytes() for name, array in arrays_of(engine).items()} | trails_of(engine)
     body = msgspec.msgpack.encode(_File(head_of(engine), arrays))
     return MAGIC + VERSION.to_bytes(4, "little") + blake2b(body, digest_size=_DIGEST).digest() + body
 
 
-def _raw(part: list[Any]) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.msgpack.encode(part))
+def trails_of(engine: Engine) -> dict[str, bytes]:
+    """The trails by bucket, the empty ones left out."""
+    packed = ((trails_name(bucket), engine.trails.packed(bucket)) for bucket in range(BUCKETS))
+    return {name: data for name, data in packed if data}
 
 
-def _exhibit(exhibit: Exhibit) -> SavedExhibit:
-    return SavedExhibit(exhibit.x.tobytes(), exhibit.event)
+def trails_name(bucket: int) -> str:
+    """What a bucket of trails is called among the arrays.
 
-
-def _unexhibit(saved: SavedExhibit) -> Exhibit:
-    return Exhibit((np.frombuffer(saved.numbers, EXHIBIT)[0].copy(), saved.event))
+    >>> trails_name(3)
+    'trails/3'
+    """
+    return f"{TRAILS}{bucket}"
 
 
 def checked(data: bytes) -> Any:
@@ -144,12 +134,14 @@ def restore(engine: Engine, data: bytes) -> None:
 
 
 def fill(engine: Engine, head: bytes, arrays: Mapping[str, bytes]) -> None:
-    """Fills a new engine from a head and the bytes of each array. Raises ``StateError``, the engine untouched, when they do not fit it."""
+    """Fills a new engine from a head and the bytes of each array and bucket of trails. Raises ``StateError``, the engine untouched, when they do not fit it."""
     try:
         saved = msgspec.msgpack.decode(head, type=Saved)
-        trails = [(key, _trail.decode(trail)) for key, trail in saved.trails]
     except msgspec.DecodeError as error:
         raise StateError(f"saved state is not readable: {error}") from error
+    trails = Trails()
+    trails.restore(saved.trails, [data for name, data in arrays.items() if name.startswith(TRAILS)])
+    arrays = {name: data for name, data in arrays.items() if not name.startswith(TRAILS)}
     mine = arrays_of(engine)
     if not set(saved.arrays) == set(arrays) == set(mine):
         raise StateError("saved state has other parts; it was written by another version of Outpace")
@@ -160,7 +152,7 @@ def fill(engine: Engine, head: bytes, arrays: Mapping[str, bytes]) -> None:
         table.used[0] = int((table.rows["key"] != 0).sum())
     engine.state.plain = {name: loaded[f"plain/{name}"] for name in engine.state.plain}
     engine.state.refresh()
-    engine.trails = OrderedDict((key, deque((_unexhibit(e) for e in trail), maxlen=TRAIL)) for key, trail in trails)
+    engine.trails = trails
     engine.verdicts.revoked = OrderedDict(saved.revoked)
     engine.verdicts.standing = OrderedDict(saved.standing)
     engine.leases.uses = saved.leases

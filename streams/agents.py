@@ -343,6 +343,8 @@ class Scorer:
         writer = checkpoint.Writer(self.store, partition, name, self.settings.worker.block_bytes)
         await self._in_thread(shard.give, self.exchange.versions)
         desk = self.desks[partition] = Desk(shard, writer, manifest)
+        # Not all at once: each partition's snapshots fall into a part of the interval of their own.
+        desk.snapshot_at -= self.settings.worker.snapshot_every_s * partition / self.settings.kafka.partitions
         if partition == HOST and shard.partitions > 1:
             desk.stage = SecondStage(self.settings, shard.partitions, shard.links)
             if shard.beside:

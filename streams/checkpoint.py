@@ -8,6 +8,7 @@ Keys carry the writer's name. A writer that was thought dead and is not may stil
 takes the whole manifest with the highest offset. Cost: reading all of the state once (some 10 GB/s) and copying what changed.
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
@@ -132,7 +133,34 @@ def take(engine: Engine, offset: int, known: Mapping[str, int], block_bytes: int
             marks[place] = mark
             if known.get(place) != mark:
                 changed[place] = block.tobytes()
+    for bucket, version in enumerate(engine.trails.versions):
+        _take_trails(engine, bucket, version, known, block_bytes, marks, changed)
     return Image(offset, marks, changed)
+
+
+def _take_trails(
+    engine: Engine,
+    bucket: int,
+    version: int,
+    known: Mapping[str, int],
+    block_bytes: int,
+    marks: dict[str, int],
+    changed: dict[str, bytes],
+) -> None:
+    """Adds a bucket of trails to an image. What did not change is not even encoded."""
+    name = snapshot.trails_name(bucket)
+    if not version:
+        return
+    if known.get(f"{name}#0") == version:
+        places = itertools.takewhile(
+            lambda place: known.get(place) == version, (f"{name}#{n}" for n in itertools.count())
+        )
+        marks.update(dict.fromkeys(places, version))
+        return
+    packed = np.frombuffer(engine.trails.packed(bucket), np.uint8)
+    for number, block in enumerate(blocks_of(packed, block_bytes)):
+        marks[f"{name}#{number}"] = version
+        changed[f"{name}#{number}"] = block.tobytes()
 
 
 class Writer:
@@ -257,6 +285,9 @@ def restore(engine: Engine, manifest: Manifest, blocks: Mapping[str, bytes]) -> 
     head = bytes(_joined(by_name.pop(HEAD, {}), manifest.block_bytes, 0))
     sizes = array_sizes(head)
     arrays = {name: _joined(by_name.get(name, {}), manifest.block_bytes, size) for name, size in sizes.items()}
+    arrays |= {
+        n: _joined(part, manifest.block_bytes, 0) for n, part in by_name.items() if n.startswith(snapshot.TRAILS)
+    }
     snapshot.fill(engine, head, arrays)  # type: ignore[arg-type]  # memoryviews do for bytes here
     return bytes(_joined(by_name.get(BESIDE, {}), manifest.block_bytes, 0))
 

@@ -35,7 +35,7 @@ class Containment(msgspec.Struct, frozen=True):
 
 def own_events(engine: Engine, decision: Decision) -> list[AuditEvent]:
     """Everything the crossing's hand did from the start of the episode to the end of its trail."""
-    for trail in reversed(engine.trails.values()):
+    for trail in engine.trails.latest_first():
         crossing = next(
             (
                 e

@@ -96,12 +96,10 @@ def case_of(engine: Engine, decision: Decision) -> Case:
 
 def _trail(engine: Engine, decision: Decision) -> list[Exhibit]:
     """The exhibits of the decision's principal; a shared account has one trail for each consumer, the one that crossed is wanted."""
-    direct = engine.trails.get(text_key(decision.principal))
-    if direct is not None and _crossing(direct, decision) >= 0:
+    direct = engine.trails.of(text_key(decision.principal))
+    if direct and _crossing(direct, decision) >= 0:
         return list(direct)
-    candidates = [
-        t for t in reversed(engine.trails.values()) if t and t[-1].event.actor.principal == decision.principal
-    ]
+    candidates = [t for t in engine.trails.latest_first() if t and t[-1].event.actor.principal == decision.principal]
     exact = next((t for t in candidates if any(e.event.event_id == decision.event_id for e in t)), None)
     return list(exact or next((t for t in candidates if _crossing(t, decision) >= 0), ()))
 
@@ -185,7 +183,7 @@ def _upward(engine: Engine, decision: Decision, crossing: Exhibit) -> dict[tuple
     """The call that minted the decision's credential, if whoever made it is still remembered."""
     row = _credential_row(engine, int(crossing.x["credential"]))
     parent_trail = (
-        engine.trails.get(int(engine.state.tables["credentials"].rows[row]["parent_principal"]), ()) if row >= 0 else ()
+        engine.trails.of(int(engine.state.tables["credentials"].rows[row]["parent_principal"])) if row >= 0 else ()
     )
     return _minting((e for e in parent_trail if e.event.minted == decision.credential), decision.time)
 
@@ -194,7 +192,7 @@ def _trail_of_credential(engine: Engine, key: int) -> Sequence[Exhibit] | deque[
     """The trail of whoever used a credential; the first of them for one that several principals share."""
     credentials = engine.state.tables["credentials"].rows
     used = credentials[(credentials["credential"] == np.uint64(key)) & (credentials["principal"] != 0)]
-    return next((trail for p in used["principal"].tolist() if (trail := engine.trails.get(p))), ())
+    return next((trail for p in used["principal"].tolist() if (trail := engine.trails.of(p))), ())
 
 
 def _credential_row(engine: Engine, key: int) -> int:

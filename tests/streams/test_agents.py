@@ -1,6 +1,7 @@
 """What a worker keeps to, whatever happens in between: told before written, written before acknowledged, and nobody's snapshot trusted blindly."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -122,6 +123,21 @@ def test_frames_are_acknowledged_once_a_snapshot_holds_them_and_not_before() -> 
         assert bench.acknowledged == []
         await bench.scorer.checkpoint(0)
         assert bench.acknowledged == [0, 1, 2]
+
+    run(test)
+
+
+def test_partitions_do_not_all_write_their_snapshots_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = msgspec.structs.replace(SETTINGS, kafka=Kafka(partitions=4))
+    monkeypatch.setitem(globals(), "SETTINGS", wide)
+
+    async def test() -> None:
+        bench = Bench()
+        for partition in range(4):
+            await bench.scorer._desk(partition, 0)
+        taken_at = [bench.scorer.desks[partition].snapshot_at for partition in range(4)]
+        gaps = [earlier - later for earlier, later in itertools.pairwise(taken_at)]
+        assert min(gaps) > wide.worker.snapshot_every_s / 8
 
     run(test)
 

@@ -99,6 +99,20 @@ def test_a_second_snapshot_writes_only_what_changed_and_leaves_nothing_behind() 
     assert abs(len(store.pieces) - pieces) < 20
 
 
+def test_trails_that_did_not_change_are_neither_encoded_nor_written_again() -> None:
+    store, engine = Memory(), engine_after(3005)
+    writer = checkpoint.Writer(store, 0, "a", 256)
+    write(writer, engine, 7)
+    trails = {place for place in writer.marks if place.startswith(snapshot.TRAILS)}
+    assert len(trails) > 3  # several blocks of one bucket
+    encoded, packed = [], engine.trails.packed
+    engine.trails.packed = lambda bucket: encoded.append(bucket) or packed(bucket)  # type: ignore[method-assign,func-returns-value]
+    image = writer.image(engine, 8)
+    assert not encoded
+    assert trails <= set(image.marks)
+    assert not trails & set(image.changed)
+
+
 def test_a_writer_killed_at_any_write_leaves_a_whole_snapshot() -> None:
     whole = Memory()
     engine = engine_after(2900)
