@@ -102,7 +102,7 @@ def rate(raw: list[Raw]) -> Rate:
 def parts(raw: list[Raw]) -> dict[str, float]:
     """Microseconds of processor time an event of each part."""
     mill = Mill()
-    parse = next(iter(mill.normaliser._parsers.values()))
+    parse = next(iter(mill.normaliser._parsers.values())).parse
     blocks = [b for at in range(0, len(raw), MOST_RECORDS) for b, _ in blocks_of(raw[at : at + MOST_RECORDS], "raw/0")]
     parse(blocks[0])
     times = [time.process_time()]

@@ -21,7 +21,7 @@ import msgspec
 from detector.errors import MalformedRecordError
 from detector.event import AuditEvent, Mark, Outcome, Path, Provider
 from detector.sources.events import EventParser, Sighting, as_object, identifier, text_of, unattributed
-from detector.sources.timestamps import check_span
+from detector.sources.timestamps import format_time, span_fault
 from models.hashing import text_key
 
 _UNPROVEN = re.compile(
@@ -103,11 +103,16 @@ class KeycloakParser(EventParser):
 
     def _time_ns(self, value: Any) -> int:
         try:
-            milliseconds = int(value) if not isinstance(value, bool) else int("")
-            return check_span(milliseconds * 10**6, str(value)[:80], self.not_after_ns)
+            time_ns = (int(value) if not isinstance(value, bool) else int("")) * 10**6
+            fault = span_fault(time_ns, self.not_after_ns)
+            shown = format_time(time_ns)
         except (TypeError, ValueError, OverflowError) as error:
             reason = f"{str(value)[:80]!r} is no believable time, wanted milliseconds since 1970"
             raise MalformedRecordError("$.time", reason) from error
+        if fault:
+            reason = f"{str(value)[:80]!r} is no believable time, wanted milliseconds since 1970; {shown} lies {fault}"
+            raise MalformedRecordError("$.time", reason)
+        return time_ns
 
     def _user_event(self, record: Record, time_ns: int, kind: str, origin: str) -> AuditEvent:
         event_type, error = kind.removesuffix("_ERROR"), text_of(record.error)

@@ -198,7 +198,7 @@ def test_a_script_without_a_session_is_a_workload_and_a_browser_is_not() -> None
         ('{"eventType": "user.session.start"}', "$.published", "'None' is no text"),
         ('{"eventType": "user.session.start", "published": "redacted"}', "$.published", "redacted"),
         ('{"eventType": "user.session.start", "published": 17}', "$.published", "'17' is no text"),
-        ('{"eventType": "user.session.start", "published": "2190-01-01T00:00:00Z"}', "$.published", "outside"),
+        ('{"eventType": "user.session.start", "published": "2190-01-01T00:00:00Z"}', "$.published", "ahead of"),
         ('{"published": "2026-03-02T09:00:00Z"}', "$.eventType", "wanted an event type"),
         ('{"published": "2026-03-02T09:00:00Z", "eventType": ["a"]}', "$.eventType", "wanted an event type"),
         ('"text"', "$", "Expected `object`"),
