@@ -212,26 +212,27 @@ def replayed(disk: SmallDisk, log: Path, *outputs: str) -> "subprocess.Completed
     return subprocess.CompletedProcess(command, process.returncode, out.decode(), err.decode())
 
 
-@pytest.mark.parametrize(
-    ("option", "name"), [("--out", "decisions.jsonl"), ("--save-state", "learned.state"), ("--report", "report.html")]
-)
-def test_an_output_without_room_is_a_line_beside_the_summary_and_leaves_the_old_file(
-    option: str, name: str, disk: SmallDisk, tmp_path: Path
+def test_outputs_without_room_are_a_line_beside_the_summary_and_leave_the_old_files(
+    disk: SmallDisk, tmp_path: Path
 ) -> None:
-    log, old = tmp_path / "log.jsonl", disk.seen / name
+    log = tmp_path / "log.jsonl"
     log.write_bytes(jsonl(RECORDS))
-    old.write_bytes(b"what was there")
+    outputs = {"--out": "decisions.jsonl", "--report": "report.html", "--save-state": "learned.state"}
+    for name in outputs.values():
+        (disk.seen / name).write_bytes(b"what was there")
+    wanted = [word for option, name in outputs.items() for word in (option, str(disk.path / name))]
     disk.fill()
-    done = replayed(disk, log, option, str(disk.path / name))
+    done = replayed(disk, log, *wanted)
     assert done.returncode == 2
     assert json.loads(done.stdout)["events"] == len(RECORDS)
-    assert done.stderr == f"outpace: {disk.path / name}: not written, {NO_ROOM}\n"
-    assert old.read_bytes() == b"what was there"
-    assert sorted(p.name for p in disk.seen.iterdir()) == ["ballast", name]
+    faults = [f"{disk.path / name}: not written, {NO_ROOM}" for name in outputs.values()]
+    assert done.stderr == f"outpace: {'; '.join(faults)}\n"
+    assert sorted(p.name for p in disk.seen.iterdir()) == sorted(["ballast", *outputs.values()])
+    assert {(disk.seen / name).read_bytes() for name in outputs.values()} == {b"what was there"}
     disk.make_room()
-    again = replayed(disk, log, option, str(disk.path / name))
+    again = replayed(disk, log, *wanted)
     assert again.returncode == 0, again.stderr
-    assert old.read_bytes() != b"what was there"
+    assert b"what was there" not in {(disk.seen / name).read_bytes() for name in outputs.values()}
 
 
 def test_one_output_without_room_costs_no_other(disk: SmallDisk, tmp_path: Path) -> None:
