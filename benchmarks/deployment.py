@@ -38,7 +38,7 @@ def until(wanted: Callable[[], Any], what: str, within_s: float) -> Any:
 
 
 class Process:
-    """One ``outpace`` process with a settings file, a log and a port of its own."""
+    """One ``outpace`` process with a settings file, a log, a port and an empty folder to be started in of its own."""
 
     def __init__(self, command: str, settings: Settings, folder: Path, name: str) -> None:
         self.name, self.log, self.port = name, folder / f"{name}.log", free_port()
@@ -46,13 +46,19 @@ class Process:
         path = folder / f"{name}.toml"
         path.write_bytes(msgspec.toml.encode(msgspec.to_builtins(own)))
         self.arguments = [sys.executable, "-m", "streams.cli", command, "--settings", str(path)]
+        self.started_in = folder / f"{name}.cwd"
+        self.started_in.mkdir()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
         """Starts it; a former run's log is added to."""
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(
-                self.arguments, cwd=REPOSITORY, stdout=out, stderr=out, env=os.environ | {"PYTHONPATH": str(REPOSITORY)}
+                self.arguments,
+                cwd=self.started_in,
+                stdout=out,
+                stderr=out,
+                env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
             )
         return self
 

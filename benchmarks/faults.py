@@ -13,7 +13,6 @@ as many parts as there are faults, one fault in the middle of each, on one deplo
 Needs Java 17 and Maven for the broker. Some three minutes on two cores.
 """
 
-import argparse
 import itertools
 import random
 import signal
@@ -33,6 +32,7 @@ from rich.table import Table
 from benchmarks.attacked import Stream, attacked
 from benchmarks.broker import Broker
 from benchmarks.deployment import Deployment, until
+from benchmarks.options import options, tell
 from streams.admin import create_topics
 from streams.config import Kafka, Worker
 from streams.connection import kafka_python_settings
@@ -374,8 +374,7 @@ def _print(found: dict[str, Any]) -> None:
 
 def main() -> int:
     """Exit 0 where nothing was lost or doubled and nothing waited longer than 15 s, else 1."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description="What survives what.")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser = options("faults", "What survives what.")
     parser.add_argument("--identities", type=int, default=100, help="size of the estate")
     parser.add_argument("--only", nargs="*", choices=list(FAULTS), default=list(FAULTS), help="these faults")
     parser.add_argument("--keep", type=Path, help="keep logs and settings in this new folder")
@@ -384,10 +383,7 @@ def main() -> int:
         folder = given.keep or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
         found = measure(folder, given.only, given.identities)
-    if given.json:
-        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
-    else:
-        _print(found)
+    tell(found, given.json, _print)
     survived = not found["lost"] and not found["doubled"] and found["recovery_seconds_max"] <= 15.0
     return 0 if survived else 1
 

@@ -9,7 +9,6 @@ written to disk; the reading, scoring and evicting process is this one, and the 
 - ``entity_bytes_mb``, ``bound_mb``: bytes of the tables at the end, and the most the limits allow them (MiB).
 """
 
-import argparse
 import os
 import resource
 import subprocess
@@ -20,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.options import options, tell
 from detector.config import Policy
 from detector.engine import SLICE
 from detector.sources.timestamps import FOREVER_NS
@@ -139,19 +139,14 @@ def figures(replay: Replay, watch: Watch, decisions: int) -> dict[str, Any]:
 
 def main() -> None:
     """Reads the arguments, prints the figures."""
-    parser = argparse.ArgumentParser(description="Distinct credentials by the million: memory, evictions, speed.")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser = options("flood", "Distinct credentials by the million: memory, evictions, speed.")
     parser.add_argument("--credentials", type=int, default=CREDENTIALS)
     parser.add_argument("--events", type=int, default=0, help="default: one a credential")
     parser.add_argument("--keys-a-role", type=int, default=40, help="1 makes every credential a principal of its own")
     chosen = parser.parse_args()
     flood(WARM_UP, WARM_UP, chosen.keys_a_role)
     found = flood(chosen.events or chosen.credentials, chosen.credentials, chosen.keys_a_role)
-    if chosen.json:
-        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
-        return
-    for name, value in found.items():
-        sys.stdout.write(f"{name:24} {value}\n")
+    tell(found, chosen.json)
 
 
 if __name__ == "__main__":

@@ -8,19 +8,16 @@
 - ``kafka``: from the first poll to the last confirmation, the consumer's and producer's work included; the broker has other cores where there are any.
 """
 
-import argparse
 import asyncio
 import os
 import statistics
-import sys
 import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
+from benchmarks.options import options, tell
 from detector.sources.framing import Block
 from simulation.stream import records
 from streams.columns import columns_of
@@ -102,7 +99,7 @@ def rate(raw: list[Raw]) -> Rate:
 def parts(raw: list[Raw]) -> dict[str, float]:
     """Microseconds of processor time an event of each part."""
     mill = Mill()
-    parse = next(iter(mill.normaliser._parsers.values()))
+    parse = next(iter(mill.normaliser._parsers.values())).parse
     blocks = [b for at in range(0, len(raw), MOST_RECORDS) for b, _ in blocks_of(raw[at : at + MOST_RECORDS], "raw/0")]
     parse(blocks[0])
     times = [time.process_time()]
@@ -198,20 +195,12 @@ def measure(events: int, rounds: int, with_kafka: bool) -> dict[str, Any]:
 
 def main() -> None:
     """Reads the arguments, prints the figures."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.ingest", description="Raw records to frames: events a second."
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser = options("ingest", "Raw records to frames: events a second.")
     parser.add_argument("--kafka", action="store_true", help="through a real broker too")
     parser.add_argument("--events", type=int, default=300_000)
     parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args()
-    figures = measure(chosen.events, chosen.rounds, chosen.kafka)
-    if chosen.json:
-        sys.stdout.write(msgspec.json.encode(figures).decode() + "\n")
-        return
-    for name, value in figures.items():
-        sys.stdout.write(f"{name:28} {value}\n")
+    tell(measure(chosen.events, chosen.rounds, chosen.kafka), chosen.json)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ that a noisy neighbour disturbs both.
 - ``state_bytes_per_credential``: bytes of all tables that grow with entities, over live credentials, at a million.
 """
 
-import argparse
 import os
 import resource
 import statistics
@@ -22,6 +21,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from benchmarks.options import options, tell
 from detector.config import Policy
 from detector.sources.timestamps import FOREVER_NS
 from models.base import Observation
@@ -238,18 +238,12 @@ def measure(events: int, sizes: list[int], rounds: int) -> dict[str, Any]:
 
 def main() -> None:
     """Reads the arguments, prints the figures."""
-    parser = argparse.ArgumentParser(description="Raw CloudTrail to decision: speed, state, scaling.")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser = options("replay", "Raw CloudTrail to decision: speed, state, scaling.")
     parser.add_argument("--events", type=int, default=600_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", type=int, nargs="*", default=[1_000, 100_000, 1_000_000])
     chosen = parser.parse_args()
-    figures = measure(chosen.events, chosen.sizes, chosen.rounds)
-    if chosen.json:
-        sys.stdout.write(msgspec.json.encode(figures).decode() + "\n")
-        return
-    for name, value in figures.items():
-        sys.stdout.write(f"{name:40} {value}\n")
+    tell(measure(chosen.events, chosen.sizes, chosen.rounds), chosen.json)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,7 @@ while after they were read, through ingest, a real broker and one worker with on
 ``delivered_share`` is events scored over events written, read while both go on.
 """
 
-import argparse
 import itertools
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,6 +21,7 @@ from rich.table import Table
 from benchmarks.broker import Broker
 from benchmarks.deployment import Deployment, until
 from benchmarks.faults import scored
+from benchmarks.options import options, tell
 from detector.state import SEEN_KEYS
 from simulation.stream import records
 from streams.admin import create_topics
@@ -139,25 +138,24 @@ def measure(folder: Path, minutes: float, rate: int) -> dict[str, Any]:
     }
 
 
-def main() -> int:
+def main() -> None:
     """Prints the figures."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description="Is memory flat under steady load?")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser = options("soak", "Is memory flat under steady load?")
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--rate", type=int, default=5000, help="events a second")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         found = measure(Path(name), given.minutes, given.rate)
-    if given.json:
-        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
-        return 0
+    tell(found, given.json, _print)
+
+
+def _print(found: dict[str, Any]) -> None:
     table = Table("figure", "value")
     for name, value in found.items():
         if name != "samples":
             table.add_row(name, str(value))
     Console(width=100).print(table)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -13,7 +13,6 @@ and timed from its first event to its last, so that neither start-up nor the wri
 Blind to: the network, more than one broker, other tenants of the machine.
 """
 
-import argparse
 import asyncio
 import json
 import os
@@ -34,6 +33,7 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from benchmarks.broker import Broker
+from benchmarks.options import options, tell
 from detector import snapshot
 from detector.columns import Vocabulary
 from detector.config import Policy
@@ -242,76 +242,16 @@ def wait_ready(process: Process) -> None:
     raise SystemExit(f"{process.name} never became ready: {process.log.read_text()[-1500:]}")
 
 
-PEERS = {
-    "plain_faust": """
-import faust, msgspec, os, sys, time
-class Record(msgspec.Struct):
-    eventTime: str
-    eventName: str
-    eventSource: str
-decode = msgspec.json.Decoder(Record).decode
-app = faust.App(sys.argv[1] + "-faust", broker="kafka://" + sys.argv[2], consumer_auto_offset_reset="earliest",
-                topic_disable_leader=True, web_enabled=False, store="memory://")
-topic = app.topic(sys.argv[1] + ".raw", value_type=bytes, value_serializer="raw")
-wanted, seen, began = int(sys.argv[3]), 0, 0.0
-@app.agent(topic)
-async def one(stream):
-    global seen, began
-    async for value in stream:
-        began = began or time.perf_counter()
-        decode(value)
-        seen += 1
-        if seen >= wanted:
-            os.write(1, f"rate {(seen - 1) / (time.perf_counter() - began)}".encode() + bytes([10]))  # Faust takes print over
-            os._exit(0)
-sys.argv = ["x", "worker", "-l", "error", "--without-web"]
-app.main()
-""",
-    "quix": """
-import msgspec, os, sys, time
-from quixstreams import Application
-class Record(msgspec.Struct):
-    eventTime: str
-    eventName: str
-    eventSource: str
-decode = msgspec.json.Decoder(Record).decode
-app = Application(broker_address=sys.argv[2], consumer_group=sys.argv[1] + "-quix", auto_offset_reset="earliest", loglevel="ERROR")
-wanted, seen, began = int(sys.argv[3]), 0, 0.0
-def one(value):
-    global seen, began
-    began = began or time.perf_counter()
-    decode(value)
-    seen += 1
-    if seen >= wanted:
-        print("rate", (seen - 1) / (time.perf_counter() - began), flush=True)
-        os._exit(0)
-app.dataframe(app.topic(sys.argv[1] + ".raw", value_deserializer="bytes")).update(one)
-app.run()
-""",
-    "aiokafka": """
-import asyncio, sys, time
-from aiokafka import AIOKafkaConsumer
-async def main():
-    consumer = AIOKafkaConsumer(sys.argv[1] + ".raw", bootstrap_servers=sys.argv[2], auto_offset_reset="earliest", group_id=None)
-    await consumer.start()
-    wanted, seen, began = int(sys.argv[3]), 0, 0.0
-    while seen < wanted:
-        for messages in (await consumer.getmany(timeout_ms=100, max_records=10_000)).values():
-            if not began:
-                began, first = time.perf_counter(), len(messages)
-            seen += len(messages)
-    print("rate", (seen - first) / (time.perf_counter() - began), flush=True)
-    await consumer.stop()
-asyncio.run(main())
-""",
-}
-"""Each peer as a whole program: (topic prefix, broker, events wanted) in, events a second out."""
+PEERS = {"plain_faust": "plain_faust", "quix": "quix", "aiokafka": "bare_aiokafka"}
+"""Each peer's program in ``benchmarks.peers``."""
 
 
 def peer_rate(name: str, kafka: Kafka, events: int) -> float:
-    """Events a second of one peer on the raw topic."""
-    command = [sys.executable, "-c", PEERS[name], kafka.prefix, kafka.bootstrap, str(events)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=ROOT)
+    """Events a second of one peer on the raw topic. It runs in a folder of its own: Faust leaves some behind."""
+    command = [sys.executable, "-m", f"benchmarks.peers.{PEERS[name]}", kafka.prefix, kafka.bootstrap, str(events)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=folder, env=environment)
     found = re.search(r"^rate (\S+)$", done.stdout, re.M)
     if not found:
         raise SystemExit(f"{name} printed no rate: {done.stderr[-1500:]}")
@@ -496,8 +436,7 @@ def measure(events: int, raw_events: int, peer_events: int, rate: int, seconds: 
 
 def main() -> None:
     """Reads the arguments, prints the figures."""
-    parser = argparse.ArgumentParser(description="The live path on a real broker: rates and latency, beside the peers.")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser = options("streams", "The live path on a real broker: rates and latency, beside the peers.")
     parser.add_argument("--events", type=int, default=3_000_000, help="in frames")
     parser.add_argument("--raw-events", type=int, default=600_000, help="as raw messages")
     parser.add_argument("--peer-events", type=int, default=100_000, help="for the slow peers")
@@ -505,11 +444,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=40.0, help="how long latency is measured")
     chosen = parser.parse_args()
     figures = measure(chosen.events, chosen.raw_events, chosen.peer_events, chosen.rate, chosen.seconds)
-    if chosen.json:
-        sys.stdout.write(msgspec.json.encode(figures).decode() + "\n")
-        return
-    for name, value in figures.items():
-        sys.stdout.write(f"{name:34} {value}\n")
+    tell(figures, chosen.json)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The ``outpace`` command. Exit 0 when it did its work, 2 for unusable input or options with one line on stderr."""
 
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,6 +22,7 @@ from streams.replay import KEPT_REJECTIONS, Replay, Summary
 from streams.report import write_report
 from streams.report_data import case_of
 from streams.table import counterfactual_table, decision_table, summary_lines
+from streams.whole import write_output
 
 app = App(
     name="outpace",
@@ -113,15 +115,30 @@ def replay(
     _warn_of_baseline(run)
     rows = counterfactuals.containments(run.engine, decisions) if counterfactual else []
     summary = run.summary()
-    if out:
-        _write_decisions(run, decisions, out)
-    if report:
-        cases = [case_of(run.engine, d) for d in decisions]
-        write_report(report, summary, cases, [msgspec.to_builtins(r) for r in rows] if counterfactual else None)
-    if save_state:
-        Path(save_state).write_bytes(snapshot.dump(run.engine))
-    _print(run, summary, decisions, rows, as_json=json, with_rows=counterfactual, report=report)
+    sweep = [msgspec.to_builtins(r) for r in rows] if counterfactual else None
+    faults = _written(
+        (lambda: _write_decisions(run, decisions, str(out))) if out else None,
+        (lambda: write_report(str(report), summary, [case_of(run.engine, d) for d in decisions], sweep))
+        if report
+        else None,
+        (lambda: write_output(str(save_state), snapshot.dump(run.engine))) if save_state else None,
+    )
+    _print(run, summary, decisions, rows, as_json=json, with_rows=counterfactual, report=None if faults else report)
+    if faults:
+        raise InputError("; ".join(faults))
     return 0
+
+
+def _written(*writes: Callable[[], None] | None) -> list[str]:
+    """What could not be written, a line each: no room for one output costs neither the others nor the summary."""
+    faults = []
+    for write in writes:
+        try:
+            if write:
+                write()
+        except InputError as error:
+            faults.append(str(error))
+    return faults
 
 
 def _send(
@@ -183,11 +200,9 @@ def cases_path(out: str) -> Path:
 
 def _write_decisions(run: Replay, decisions: list[Decision], out: str) -> None:
     encode = msgspec.json.encode
-    try:
-        Path(out).write_bytes(b"".join(encode(d) + b"\n" for d in decisions))
-        cases_path(out).write_bytes(b"".join(encode(explaining.case_file(run.engine, d)) + b"\n" for d in decisions))
-    except OSError as error:
-        raise InputError(f"{out}: {error.strerror or error}") from error
+    write_output(out, b"".join(encode(d) + b"\n" for d in decisions))
+    cases = b"".join(encode(explaining.case_file(run.engine, d)) + b"\n" for d in decisions)
+    write_output(str(cases_path(out)), cases)
 
 
 def _print(

@@ -85,12 +85,16 @@ Source = PathSource | TopicSource | HttpSource | KeycloakSource
 
 
 class Ingest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How raw records become frames. ``linger_ms``: longest a record waits for company."""
+    """How raw records become frames. ``linger_ms``: longest a record waits for company; ``most_ahead_s``: how far ahead of our clock its time may lie.
+
+    A time too far ahead carries its partition's clock along, and the partition then waits for all others.
+    """
 
     sources: tuple[Source, ...] = ()
     frame_events: Annotated[int, Meta(ge=1, le=4096)] = 512
     linger_ms: Annotated[float, Meta(ge=0, le=1000)] = 8.0
     most_in_flight: Count = 64
+    most_ahead_s: Annotated[float, Meta(gt=0, le=86_400)] = 900.0
 
 
 class Worker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -45,10 +45,13 @@ class _Transport(driver.Transport):
 
 
 class App(faust.App):
-    """A Faust app on that consumer."""
+    """A Faust app on that consumer, which leaves nothing where it is started: its tables live in memory and on the broker."""
 
     def _new_transport(self) -> TransportT:
         return _Transport(self.conf.broker_consumer, self)
+
+    def _create_directories(self) -> None:
+        """Makes none: Faust would make folders for tables on disk, empty ones, in whatever folder the worker was started from."""
 
 
 def new_app(settings: Settings) -> faust.App:

@@ -1,13 +1,12 @@
 """Snapshot pieces in a local folder, a file each: replaced whole, durable once flushed."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from detector.errors import StateError
+from streams.whole import NEW, replace_whole, sync_folder
 
 _SLASH = "%"
-_NEW = ".new"
 
 
 class Folder:
@@ -17,14 +16,14 @@ class Folder:
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
-            for left in path.glob(f"*{_NEW}"):
+            for left in path.glob(f"*{NEW}"):
                 left.unlink()
         except OSError as error:
             raise StateError(f"state folder {path}: {error.strerror or error}") from error
 
     def names(self) -> Iterator[str]:
         """The key of every piece."""
-        return iter([p.name.replace(_SLASH, "/") for p in self.path.iterdir() if not p.name.endswith(_NEW)])
+        return iter([p.name.replace(_SLASH, "/") for p in self.path.iterdir() if not p.name.endswith(NEW)])
 
     def get(self, key: str) -> bytes | None:
         """One piece."""
@@ -37,27 +36,24 @@ class Folder:
 
     async def put(self, key: str, value: bytes) -> None:
         """Writes one piece beside its place, then moves it there."""
-        beside = self.path / f"{self._file(key).name}{_NEW}"
         try:
-            with beside.open("wb") as out:
-                out.write(value)
-                out.flush()
-                os.fsync(out.fileno())
-            beside.replace(self._file(key))
+            replace_whole(self._file(key), value)
         except OSError as error:
             raise StateError(f"state folder {self.path}: {error.strerror or error}") from error
 
     async def delete(self, key: str) -> None:
         """Drops one piece."""
-        self._file(key).unlink(missing_ok=True)
+        try:
+            self._file(key).unlink(missing_ok=True)
+        except OSError as error:
+            raise StateError(f"state folder {self.path}: {error.strerror or error}") from error
 
     async def flush(self) -> None:
         """Waits until the folder's entries are on disk too."""
-        folder = os.open(self.path, os.O_RDONLY)
         try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+            sync_folder(self.path)
+        except OSError as error:
+            raise StateError(f"state folder {self.path}: {error.strerror or error}") from error
 
     def _file(self, key: str) -> Path:
         return self.path / key.replace("/", _SLASH)

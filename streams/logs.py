@@ -3,14 +3,16 @@
 The same key names the same credential alike in every line of an installation, and says nothing to anybody without the key.
 """
 
+import errno
 import hashlib
 import logging
 import os
 import secrets
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import structlog
 
@@ -37,7 +39,7 @@ def configure(style: Style = "json", key: bytes = b"", level: int = logging.INFO
         if style == "json"
         else [*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_Lossy(sys.stderr)),  # type: ignore[arg-type]  # all it uses
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -48,6 +50,29 @@ def configure(style: Style = "json", key: bytes = b"", level: int = logging.INFO
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+class _Lossy:
+    """A text stream that drops what its disk has no room for: the process it belongs to has better things to do than to end of that."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Writes, if there is room."""
+        self._try(lambda: self._stream.write(text))
+
+    def flush(self) -> None:
+        """Flushes, if there is room."""
+        self._try(self._stream.flush)
+
+    @staticmethod
+    def _try(act: Callable[[], object]) -> None:
+        try:
+            act()
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
 
 
 def logger(room: str) -> Any:
@@ -65,14 +90,41 @@ def short_hash(credential: str, key: bytes) -> str:
 
 
 def key_in(folder: Path) -> bytes:
-    """The key of an installation, made on first use: ``log.key``, readable by its owner only."""
+    """The key of an installation, made on first use: ``log.key``, readable by its owner only.
+
+    Where it can be neither read nor kept, a key for this process, with a word on stderr: nothing but hashes in logs depends on it.
+    """
     path = folder / "log.key"
-    folder.mkdir(parents=True, exist_ok=True)
     try:
-        with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as out:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _kept_key(path) or _new_key(path)
+    except OSError as error:
+        sys.stderr.write(f"outpace: warning: {path}: {error.strerror or error}; log lines hash under another key\n")
+        return secrets.token_bytes(_KEY_BYTES)
+
+
+def _kept_key(path: Path) -> bytes:
+    """The key in a file; b'' where there is none, or less than one: a disk that filled up just then."""
+    try:
+        kept = path.read_bytes()[:_KEY_BYTES]
+    except FileNotFoundError:
+        return b""
+    if len(kept) < _KEY_BYTES:
+        path.unlink()
+        return b""
+    return kept
+
+
+def _new_key(path: Path) -> bytes:
+    """A fresh key, in the file whole or not at all; another process's, where that was faster."""
+    beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    try:
+        with open(beside, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as out:
             out.write(secrets.token_bytes(_KEY_BYTES))
-    except FileExistsError:
-        pass  # made by an earlier run, or by another process just now
+        with suppress(FileExistsError):
+            os.link(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
     return path.read_bytes()[:_KEY_BYTES]
 
 

@@ -169,6 +169,9 @@ class Metrics:
         self.epochs_forced = Counter(
             "outpace_epochs_forced", "Epochs a partition entered without what other partitions learned.", registry=r
         )
+        self.state_unwritten = Gauge(
+            "outpace_state_unwritten", "1 while state cannot be written to disk and is tried again.", registry=r
+        )
         self.broker_up = Gauge("outpace_broker_up", "1 while the broker answers.", registry=r)
         ProcessCollector(registry=r)
 

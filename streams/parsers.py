@@ -1,14 +1,16 @@
 """The three parsers with the operator's rules and files behind them, made the same way for ``replay``, ``ingest`` and ``watch``."""
 
 from pathlib import Path
+from typing import Protocol
 
-from detector.columns import Vocabulary
+from detector.columns import Batch, Vocabulary
 from detector.config import Policy
-from detector.errors import ConfigError
+from detector.errors import ConfigError, Rejection
 from detector.event import Provider
 from detector.identity.context import ContextFeeds, read_names
 from detector.identity.rules import IdentityRules, read_rules
 from detector.sources.cloudtrail import CloudTrailParser
+from detector.sources.framing import Block
 from detector.sources.keycloak import KeycloakParser
 from detector.sources.okta import OktaParser
 from detector.sources.timestamps import FOREVER_NS
@@ -20,21 +22,38 @@ SOURCES = {"cloudtrail": Provider.AWS, "okta": Provider.OKTA, "keycloak": Provid
 """What settings and the command line call each provider's log."""
 
 
-def parsers_of(
+class Parser(Protocol):
+    """One provider's parser. ``not_after_ns``: the latest event time it believes; may be moved between two blocks."""
+
+    not_after_ns: int
+
+    def parse(self, block: Block) -> tuple[Batch | None, list[Rejection]]:
+        """Rows of every usable record, and a rejection for every other one."""
+        ...
+
+
+def new_parsers(
     policy: Policy, policy_path: str | None, not_after_ns: int, vocabulary: Vocabulary | None = None
-) -> dict[Provider, Parse]:
+) -> dict[Provider, Parser]:
     """A parser for each provider; times after ``not_after_ns`` are refused. Raises ``ConfigError`` for a rule or context file."""
     vocabulary = vocabulary or Vocabulary()
     feeds, rules = load_feeds(policy, policy_path), load_rules(policy, policy_path)
     return {
-        Provider.AWS: CloudTrailParser(vocabulary, rules, feeds, not_after_ns).parse,
-        Provider.OKTA: OktaParser(vocabulary, rules, feeds, not_after_ns).parse,
-        Provider.KEYCLOAK: KeycloakParser(vocabulary, rules, feeds, not_after_ns).parse,
+        Provider.AWS: CloudTrailParser(vocabulary, rules, feeds, not_after_ns),
+        Provider.OKTA: OktaParser(vocabulary, rules, feeds, not_after_ns),
+        Provider.KEYCLOAK: KeycloakParser(vocabulary, rules, feeds, not_after_ns),
     }
 
 
+def parsers_of(
+    policy: Policy, policy_path: str | None, not_after_ns: int, vocabulary: Vocabulary | None = None
+) -> dict[Provider, Parse]:
+    """The same parsers, where the latest time to believe stands still."""
+    return {p: parser.parse for p, parser in new_parsers(policy, policy_path, not_after_ns, vocabulary).items()}
+
+
 def believable_until_ns(now_ns: int) -> int:
-    """The latest event time to believe: a day ahead, for clocks that are wrong."""
+    """The latest event time to believe of a captured log: a day ahead, for clocks that are wrong. Live input has ``ingest.most_ahead_s``."""
     return min(FOREVER_NS, now_ns + CLOCK_SKEW_NS)
 
 

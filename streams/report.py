@@ -11,16 +11,15 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from html import escape
 from importlib import resources
-from pathlib import Path
 from string import Template
 from typing import Any
 
 from detector.decision import Decision
-from detector.errors import InputError
 from detector.sources.timestamps import parse_time_ns
 from streams.replay import Summary
 from streams.report_data import Case, Point, dot_shape, shown, span, timeline
 from streams.table import against, masked, sweep, top_reason
+from streams.whole import write_output
 
 MOST_CASES = 200
 NODE_WIDTH, NODE_HEIGHT, COLUMN, ROW = 200.0, 40.0, 290.0, 56.0
@@ -40,10 +39,7 @@ def write_report(
     path: str, summary: Summary, cases: list[Case], counterfactual: list[dict[str, Any]] | None = None
 ) -> None:
     """Writes the page. ``counterfactual``: the sweep's rows, as ``Containment`` fields. Raises ``InputError`` if the file cannot be written."""
-    try:
-        Path(path).write_text(page(summary, cases, counterfactual), "utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
+    write_output(path, page(summary, cases, counterfactual).encode())
 
 
 def page(summary: Summary, cases: Sequence[Case], counterfactual: Sequence[dict[str, Any]] | None = None) -> str:

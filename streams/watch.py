@@ -32,6 +32,7 @@ from streams.ingest.paths import Paths
 from streams.journal import Journal
 from streams.metrics import PROVIDERS, Metrics
 from streams.shard import Applied, Shard
+from streams.unwritten import Unwritten
 
 log = logs.logger("watch")
 LOOK_EVERY_S, IDLE_S = 0.25, 1.0
@@ -67,6 +68,7 @@ class Watch:
         self.is_stirred, self.stirred_at = False, time.monotonic()
         self.snapshot_at, self.events_since = time.monotonic(), 0
         self._newest_s: dict[int, float] = {}
+        self.unwritten = Unwritten(log, metrics.state_unwritten)
         self._recover(initial_state)
         self.writer = checkpoint.Writer(self.store, ONLY, f"{time.time_ns():020d}-watch", settings.worker.block_bytes)
 
@@ -88,6 +90,8 @@ class Watch:
     async def follow(self, source: Paths) -> None:
         """Takes the source's arrivals until cancelled; each is settled, in order, once all of it is in the engine."""
         async for arrival in source.arrivals(dict(self.cursors)):
+            while self.is_behind:
+                await asyncio.sleep(LOOK_EVERY_S)
             async with self.turn:
                 await self.take(arrival, source.kind)
                 while self.under_way and self.under_way[0].is_done:
@@ -100,7 +104,7 @@ class Watch:
         rows, columns, refusals = self.normaliser.take(arrival, kind)
         for refusal in refusals:
             self.metrics.rejected.labels("parse").inc()
-            self.rejected.write(msgspec.json.encode(refusal))
+            self._append(self.rejected, msgspec.json.encode(refusal))
         ticket = Ticket(arrival, lambda: None)
         self.under_way.append(ticket)
         if self.held.is_empty and arrival.before_s == math.inf:
@@ -114,7 +118,7 @@ class Watch:
 
     async def settle_idle(self) -> None:
         """Once nothing has come for a second, what the second stage holds back until a later event is decided."""
-        if not self.is_stirred or time.monotonic() - self.stirred_at < IDLE_S:
+        if not self.is_stirred or self.is_behind or time.monotonic() - self.stirred_at < IDLE_S:
             return
         async with self.turn:
             self.is_stirred = False
@@ -130,8 +134,27 @@ class Watch:
         """Takes a snapshot where something came in since the last one and that is long enough ago."""
         worker = self.settings.worker
         is_old = time.monotonic() - self.snapshot_at >= worker.snapshot_every_s
-        if self.events_since and (is_old or self.events_since >= worker.snapshot_every_events):
+        is_due = self.events_since and (is_old or self.events_since >= worker.snapshot_every_events)
+        if not self.unwritten.is_due or not (is_due or self.unwritten.fault):
+            return
+        try:
             await self.checkpoint()
+        except StateError as error:
+            self.unwritten.failed(error)
+        else:
+            self.unwritten.worked()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether lines wait for room on the disk. Nothing more is taken in meanwhile: what waits is bounded by one arrival."""
+        return self.decisions.is_behind or self.rejected.is_behind
+
+    def _append(self, journal: Journal, line: bytes) -> None:
+        try:
+            journal.write(line)
+        except StateError as error:
+            if not self.unwritten.fault:
+                self.unwritten.failed(error)
 
     def _note(self, cursor: Cursor) -> None:
         if cursor.at < 0:
@@ -159,7 +182,7 @@ class Watch:
             self._say(decision, received_ns)
 
     def _say(self, decision: Decision, received_ns: int) -> None:
-        self.decisions.write(msgspec.json.encode(decision))
+        self._append(self.decisions, msgspec.json.encode(decision))
         seconds = (time.time_ns() - received_ns) / 1e9 if received_ns else None
         self.metrics.note_decision(decision, seconds)
         logs.log_decision(decision, seconds)
@@ -247,7 +270,7 @@ async def run(settings: Settings, settings_path: str | None, paths: PathSource, 
     source, stop = Paths(paths), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    endpoint = await web.serve(metrics, settings.web, lambda: True)
+    endpoint = await web.serve(metrics, settings.web, lambda: watched.unwritten.fault or True)
     log.info("watching", paths=list(paths.paths), state=settings.state_folder, metrics_port=endpoint.port)
     following = asyncio.create_task(watched.follow(source))
     beside = [asyncio.create_task(c) for c in (stop.wait(), _observe(watched), web.watch_loop(metrics))]

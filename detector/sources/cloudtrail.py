@@ -43,6 +43,15 @@ class CloudTrailParser:
         self.actors, self.sources = self.memos.actors, self.memos.sources
         self.quick = QuickWay(self.memos, self.times)
 
+    @property
+    def not_after_ns(self) -> int:
+        """The latest event time believed; may be moved at any time."""
+        return self.times.not_after_ns
+
+    @not_after_ns.setter
+    def not_after_ns(self, not_after_ns: int) -> None:
+        self.times.not_after_ns = not_after_ns
+
     def parse(self, block: Block) -> Parsed:
         """Rows of every usable record, and a rejection for every other one."""
         return self.quick.parse(block) or self.parse_slowly(block)
@@ -57,7 +66,9 @@ class CloudTrailParser:
         bad = np.flatnonzero(np.isnan(times))
         if len(bad):
             positions = decoded.positions or range(decoded.first, decoded.first + len(records))
-            decoded.rejected.extend(no_believable_time(block.origin, positions[i], records[i].eventTime) for i in bad)
+            decoded.rejected.extend(
+                no_believable_time(block.origin, positions[i], records[i].eventTime, self.not_after_ns) for i in bad
+            )
             keep = np.flatnonzero(~np.isnan(times))
             records, times = [records[i] for i in keep], times[keep]
         if not records:

@@ -57,7 +57,6 @@ class QuickWay:
         self.memos, self.times, self.hash_mask = memos, times, hash_mask
         self.exemplars = Exemplars()
         self.decoder = msgspec.json.Decoder(Record)
-        self.span_ns = np.array([EARLIEST_NS, times.not_after_ns], np.float64)
 
     def make_room(self) -> None:
         """Starts afresh what is full: the numbers exemplars hold mean nothing to a memo that forgot them."""
@@ -93,7 +92,7 @@ class QuickWay:
             kept.arena,
             kept.used,
             self.hash_mask,
-            self.span_ns,
+            np.array([EARLIEST_NS, self.times.not_after_ns], np.float64),
             found,
             tasks,
             np.zeros((4, len(scan.FIELDS)), np.int64),
@@ -139,7 +138,7 @@ class QuickWay:
                     of_this_file.append(int(place))
             elif kind == BAD_TIME or not self._describe(this.found[i], record, origin):
                 position = (block.position if block.is_lines else 1) + i
-                rejected.append(no_believable_time(origin, position, record.eventTime))
+                rejected.append(no_believable_time(origin, position, record.eventTime, self.times.not_after_ns))
         return rejected, of_this_file
 
     def _number(self, kind: int, record: Record, origin: str) -> int:

@@ -4,6 +4,7 @@ CloudTrail fills its columns straight from the records; identity providers write
 make ``AuditEvent`` objects and ``EventBatch`` turns a list of them into columns.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,12 +26,16 @@ _ACTOR_NUMBERS = ("group", "path", "marks")
 
 
 class EventBatch:
-    """Rows of a list of events, and the events themselves."""
+    """Rows of a list of events, and the events themselves. ``heirs``: by place, the principal a minted credential speaks for, where that is another."""
 
-    def __init__(self, events: list[AuditEvent], vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, events: list[AuditEvent], vocabulary: Vocabulary, heirs: Mapping[int, str] | None = None
+    ) -> None:
         self.events = events
         self.rows = np.zeros(len(events), ROW)
         self._fill_events(vocabulary)
+        for place, heir in (heirs or {}).items():
+            self.rows[place]["minted_for"] = text_key(heir)
         self._fill_actors()
 
     def event(self, index: int) -> AuditEvent:
@@ -154,18 +159,26 @@ class EventParser:
         """The event of one record. Raises ``MalformedRecordError(json_path, reason)``."""
         raise NotImplementedError
 
+    def heir_of(self, record: Any, event: AuditEvent) -> str:
+        """The principal that the credential this event minted speaks for, as that one's own events name it; '' for the caller or where nobody says."""
+        return ""
+
     def parse(self, block: Block) -> tuple[EventBatch | None, list[Rejection]]:
         """Rows of every usable record, and a rejection for every other one."""
         decoded = decode_block(block, self.decoder, self.array_decoder)
-        events = []
+        events: list[AuditEvent] = []
+        heirs: dict[int, str] = {}
         for position, record in zip(_positions(block, decoded), decoded.records, strict=True):
             try:
-                events.append(self.read(record, block.origin))
+                event = self.read(record, block.origin)
+                if event.minted and (heir := self.heir_of(record, event)):
+                    heirs[len(events)] = heir
+                events.append(event)
             except MalformedRecordError as fault:
                 decoded.rejected.append(Rejection(block.origin, position, *fault.args))
             except RecursionError as error:
                 decoded.rejected.append(rejection(block.origin, position, error))
-        return (EventBatch(events, self.vocabulary) if events else None), decoded.rejected
+        return (EventBatch(events, self.vocabulary, heirs) if events else None), decoded.rejected
 
 
 def _positions(block: Block, decoded: Decoded[Any]) -> list[int]:

@@ -4,13 +4,18 @@ Format: Keycloak server administration guide, "Configuring auditing to track eve
 ``GET /admin/realms/{realm}/events`` and ``/admin-events`` (EventRepresentation, AdminEventRepresentation); error
 words of ``org.keycloak.events.Errors`` in the Javadoc. Times are milliseconds since 1970 UTC.
 
+Whose session an impersonation opens is in the event: by the admin console (``IMPERSONATE``), or by a token exchange that names a ``requested_subject``
+(server administration guide, "Impersonating a user"; securing applications guide, "Using token exchange", "Impersonation"). There it was the impersonator who
+acted, or the client where no token was shown.
+
 An event's ``id`` came late; before it a hash of the whole event stands in. ``representation`` is read for a client's
 name and nothing else: it can hold secrets.
 
 Blind to: the client program (Keycloak logs no user agent), two equal events in one millisecond where events have no
 ids, which session an administrator used and whether that is a service account (admin events give two numbers, the
-user's and the client's), an impersonator's number (only the name is logged), and a client's name where an event has its
-number.
+user's and the client's), an impersonator's number (only the name is logged), a client's name where an event has its
+number, the session of a token exchange that logs none, and the number of a new client's service account: what that account does
+with the client's secret hangs on nobody.
 """
 
 import re
@@ -21,7 +26,7 @@ import msgspec
 from detector.errors import MalformedRecordError
 from detector.event import AuditEvent, Mark, Outcome, Path, Provider
 from detector.sources.events import EventParser, Sighting, as_object, identifier, text_of, unattributed
-from detector.sources.timestamps import check_span
+from detector.sources.timestamps import format_time, span_fault
 from models.hashing import text_key
 
 _UNPROVEN = re.compile(
@@ -103,17 +108,22 @@ class KeycloakParser(EventParser):
 
     def _time_ns(self, value: Any) -> int:
         try:
-            milliseconds = int(value) if not isinstance(value, bool) else int("")
-            return check_span(milliseconds * 10**6, str(value)[:80], self.not_after_ns)
+            time_ns = (int(value) if not isinstance(value, bool) else int("")) * 10**6
+            fault = span_fault(time_ns, self.not_after_ns)
+            shown = format_time(time_ns)
         except (TypeError, ValueError, OverflowError) as error:
             reason = f"{str(value)[:80]!r} is no believable time, wanted milliseconds since 1970"
             raise MalformedRecordError("$.time", reason) from error
+        if fault:
+            reason = f"{str(value)[:80]!r} is no believable time, wanted milliseconds since 1970; {shown} lies {fault}"
+            raise MalformedRecordError("$.time", reason)
+        return time_ns
 
     def _user_event(self, record: Record, time_ns: int, kind: str, origin: str) -> AuditEvent:
         event_type, error = kind.removesuffix("_ERROR"), text_of(record.error)
         outcome = outcome_of(kind, error)
         session = identifier(record.session_id)
-        is_impersonation = event_type == "IMPERSONATE" and outcome is Outcome.SUCCESS and session
+        opens_session = _is_impersonation(record, event_type) and outcome is Outcome.SUCCESS and session
         who = user_sighting(record, event_type, origin)
         return AuditEvent(
             time_ns=time_ns,
@@ -124,9 +134,16 @@ class KeycloakParser(EventParser):
             actor=self.book.actor(who),
             source=who.address,
             resource=_asked_for(record, who),
-            minted=f"keycloak-session:{session}" if is_impersonation else "",
+            minted=f"keycloak-session:{session}" if opens_session else "",
             error=error[:200],
         )
+
+    def heir_of(self, record: Record, event: AuditEvent) -> str:
+        """The impersonated user, or the client a secret was made for."""
+        realm = text_of(record.realm_id) or text_of(record.realm_name)
+        kind, _, name = event.minted.partition(":")
+        heir = identifier(record.user_id) if kind == "keycloak-session" else name
+        return f"keycloak:{realm}/{heir}" if heir else ""
 
     def _admin_event(self, record: Record, time_ns: int, operation_type: str, origin: str) -> AuditEvent:
         operation = f"{operation_type}/{text_of(record.resource_type).upper() or 'UNKNOWN'}"
@@ -176,15 +193,23 @@ def user_sighting(record: Record, event_type: str, origin: str) -> Sighting:
     client, session = identifier(record.client_id), identifier(record.session_id)
     caller = _Caller(realm, realm, client, user, name, session, text_of(record.ip_address)[:64])
     impersonator = identifier(details.get("impersonator"))
-    if event_type == "IMPERSONATE" and impersonator:
+    if _is_impersonation(record, event_type) and (impersonator or (client and event_type == "TOKEN_EXCHANGE")):
         home = text_of(details.get("impersonator_realm")) or realm
         caller = caller._replace(realm=home, user=impersonator, name=impersonator, session="")
         claims = (("on_behalf_of", user),) if user else ()
-        return _person(caller, Path.DELEGATED, origin, claims)
+        if impersonator:
+            return _person(caller, Path.DELEGATED, origin, claims)
+        return _service(caller, client, Path.DELEGATED)._replace(claims=claims)
     path = Path.DELEGATED if event_type in _DELEGATED_TYPES or impersonator else Path.HUMAN
     if caller.client and (_CLIENT_TYPES.match(event_type) or name.startswith(_SERVICE_USER)):
         return _service(caller, caller.client, Path.WORKLOAD if path is Path.HUMAN else path)
     return _person(caller, path, origin, (("impersonator", impersonator),) if impersonator else ())
+
+
+def _is_impersonation(record: Record, event_type: str) -> bool:
+    """Whether somebody took on another's identity here."""
+    asks_for_another = event_type == "TOKEN_EXCHANGE" and bool(as_object(record.details).get("requested_subject"))
+    return asks_for_another or event_type == "IMPERSONATE"
 
 
 def admin_sighting(record: Record, origin: str) -> Sighting:

@@ -1,12 +1,13 @@
 """Okta System Log events to rows.
 
 Format: developer.okta.com, "System Log" (Okta management API, LogEvent object) and "Event types". The credential is an
-API token, an OAuth client or a session, whichever made the call. Columns in lower case (``eventtype``), as log
+API token, an OAuth client or a session, whichever made the call. Whoever makes an OAuth client or a secret or key for one holds a credential that
+speaks for that client; an API token speaks for the user who made it ("API token management" in Okta's guides). Columns in lower case (``eventtype``), as log
 warehouses keep them, are read too; where ``published`` is missing the warehouse's ``p_event_time`` (docs.panther.com,
 "Standard fields") stands in.
 
-Blind to: which organisation an event is of (none of its fields says), which of a user's OAuth tokens made a call, and
-calls Okta does not log (most reads through the API).
+Blind to: which organisation an event is of (none of its fields says), which of a user's OAuth tokens made a call (so a token grant leads nowhere), which session
+an impersonation opened, and calls Okta does not log (most reads through the API).
 """
 
 import re
@@ -27,6 +28,9 @@ _BAD_CREDENTIALS = re.compile(
     re.IGNORECASE,
 )
 _TOKEN_GRANT = re.compile(r"^app\.oauth2\.(as\.)?token\.grant")
+_CLIENT_MADE = ("app.oauth2.client.lifecycle.create", "app.oauth2.credentials.lifecycle.create")
+"""A client registered; a secret or a public key added to one (developer.okta.com, "Event types")."""
+_CLIENT_TARGETS = ("PublicClientApp", "AppInstance")
 _TOKEN_TARGETS = ("refresh_token", "access_token")
 _NO_RESOURCE = ("access_token", "refresh_token", "id_token", "code", "Bucket Uuid")
 _RESULTS = {
@@ -112,6 +116,12 @@ class OktaParser(EventParser):
             minted=_minted(event_type, targets) if answer is Outcome.SUCCESS else "",
             error="" if answer is Outcome.SUCCESS else reason[:200],
         )
+
+    def heir_of(self, record: Record, event: AuditEvent) -> str:
+        """The OAuth client, for a credential made for one."""
+        if event.operation.removeprefix("okta:") not in _CLIENT_MADE:
+            return ""
+        return event.minted.removeprefix("okta-token:")
 
     def _time_ns(self, record: Record) -> int:
         name = "published" if record.published is not None or record.p_event_time is None else "p_event_time"
@@ -231,6 +241,8 @@ def _minted(event_type: str, targets: list[dict[str, Any]]) -> str:
         wanted: tuple[str, ...] = ("Token", "")
     elif _TOKEN_GRANT.match(event_type):
         wanted = _TOKEN_TARGETS
+    elif event_type in _CLIENT_MADE:
+        wanted = _CLIENT_TARGETS
     else:
         return ""
     by_kind = {text_of(t.get("type")): _known(t.get("id")) for t in reversed(targets)}

@@ -14,7 +14,11 @@ import msgspec
 
 from detector.errors import ConfigError, StateError
 from streams.ingest.arrivals import Cursor
+from streams.logs import logger
+from streams.unwritten import Unwritten
+from streams.whole import replace_whole, sync_folder
 
+log = logger("ingest")
 VERSION = 1
 SHORTEST_PAUSE_S = 0.1
 PAUSE_OVER_WRITE = 20
@@ -30,6 +34,7 @@ class CursorFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.unwritten = Unwritten(log)
         self.cursors: dict[str, Cursor] = {}
         self._changed = asyncio.Event()
         self._claim: int | None = None
@@ -39,8 +44,11 @@ class CursorFile:
 
     def claim(self) -> None:
         """Keeps other processes away until ``close`` or our end. Raises ``ConfigError`` where one is at work: two would undo each other's cursors."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._claim = os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._claim = os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        except OSError as error:
+            raise ConfigError(f"state_folder {self.path.parent}: {error.strerror or error}") from error
         try:
             fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -77,16 +85,23 @@ class CursorFile:
         self._changed.set()
 
     async def run(self) -> None:
-        """Writes down what changed, until cancelled. Raises ``StateError`` where nothing can be written."""
+        """Writes down what changed, until cancelled. Where nothing can be written it tries on: a crash meanwhile only makes for records that come again."""
         while True:
             await self._changed.wait()
             self._changed.clear()
             started = time.monotonic()
-            await asyncio.to_thread(self._write, *self._encoded())
+            try:
+                await asyncio.to_thread(self._write, *self._encoded())
+            except StateError as error:
+                self.unwritten.failed(error)
+                self._changed.set()
+                await asyncio.sleep(self.unwritten.wait_s)
+                continue
+            self.unwritten.worked()
             await asyncio.sleep(max(SHORTEST_PAUSE_S, PAUSE_OVER_WRITE * (time.monotonic() - started)))
 
     def write(self) -> None:
-        """Writes everything down now."""
+        """Writes everything down now. Raises ``StateError`` where it cannot."""
         self._write(*self._encoded())
 
     def _encoded(self) -> tuple[int, bytes]:
@@ -101,18 +116,9 @@ class CursorFile:
                 self._written = turn
 
     def _replace(self, data: bytes) -> None:
-        beside = self.path.with_suffix(".new")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with beside.open("wb") as out:
-                out.write(data)
-                out.flush()
-                os.fsync(out.fileno())
-            beside.replace(self.path)
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            replace_whole(self.path, data)
+            sync_folder(self.path.parent)
         except OSError as error:
             raise StateError(f"cursors {self.path}: {error.strerror or error}") from error

@@ -11,23 +11,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detector.columns import Batch, Vocabulary
-from detector.config import Policy
+from detector.columns import Batch
 from detector.errors import Rejection
 from detector.event import Provider
 from detector.ordering import NOTHING, in_order
 from detector.sources.framing import Block
 from detector.sources.sniff import sniff
+from detector.sources.timestamps import FOREVER_NS
 from streams.columns import columns_of
+from streams.config import Settings
 from streams.frames import Columns
 from streams.ingest.arrivals import Arrival
 from streams.ingest.refused import Refused, refused
-from streams.merge import Parse
-from streams.parsers import believable_until_ns, parsers_of
+from streams.parsers import Parser, new_parsers
 
 HEAD_BYTES = 1 << 16
 MOST_ORIGINS = 4096
-FRESH_PARSERS_S = 3600
 UNKNOWN = "no audit record of a known provider (CloudTrail, Okta, Keycloak)"
 NO_COLUMNS = Columns.of([])
 
@@ -41,41 +40,36 @@ class Normalised(NamedTuple):
 
 
 class Normaliser:
-    """Makes arrivals into rows and columns. ``now_ns`` is the wall clock."""
+    """Makes arrivals into rows and columns. ``now_ns`` is the wall clock: a record stamped further ahead of it than ``ingest.most_ahead_s`` is refused."""
 
-    def __init__(self, policy: Policy, policy_path: str | None, now_ns: Callable[[], int]) -> None:
-        self._policy, self._policy_path, self._now_ns = policy, policy_path, now_ns
+    def __init__(self, settings: Settings, settings_path: str | None, now_ns: Callable[[], int]) -> None:
+        self._now_ns, self._most_ahead_ns = now_ns, int(settings.ingest.most_ahead_s * 1e9)
         self._known: dict[str, Provider] = {}
-        self._vocabulary = Vocabulary()
-        self._fresh_until_ns = 0
-        self._parsers: dict[Provider, Parse] = {}
-        self._renew()
+        self._parsers: dict[Provider, Parser] = new_parsers(settings, settings_path, FOREVER_NS)
 
     def take(self, arrival: Arrival, kind: str) -> Normalised:
         """Rows and columns of an arrival of a source of this kind."""
-        if self._now_ns() > self._fresh_until_ns:
-            self._renew()
+        self._look_at_the_clock()
         block = arrival.block
         batches, rejected = self._parsed(block, arrival.provider) if block.data.strip() else ([], [])
         rows, columns = _in_order(batches)
         columns.received_ns[:] = arrival.received_ns
         return Normalised(rows, columns, _refusals(block, [*arrival.rejected, *rejected], kind, arrival.received_ns))
 
-    def _renew(self) -> None:
-        """Parsers hold the latest time they believe; one made yesterday would refuse today. Only memos are lost."""
-        now_ns = self._now_ns()
-        self._fresh_until_ns = now_ns + FRESH_PARSERS_S * 10**9
-        self._parsers = parsers_of(self._policy, self._policy_path, believable_until_ns(now_ns), self._vocabulary)
+    def _look_at_the_clock(self) -> None:
+        latest_ns = min(FOREVER_NS, self._now_ns() + self._most_ahead_ns)
+        for parser in self._parsers.values():
+            parser.not_after_ns = latest_ns
 
     def _parsed(self, block: Block, given: Provider | None) -> tuple[list[Batch], list[Rejection]]:
         if given is not None:
-            batch, rejected = self._parsers[given](block)
+            batch, rejected = self._parsers[given].parse(block)
             return _some(batch), rejected
         known = self._known.get(block.origin)
         provider = known if known is not None else sniff(block.data[:HEAD_BYTES]) or sniff(block.data)
         if provider is None:
             return [], _all_unknown(block)
-        batch, rejected = self._parsers[provider](block)
+        batch, rejected = self._parsers[provider].parse(block)
         batches = _some(batch)
         if rejected:
             more, rejected = self._second_look(block, provider, rejected)
@@ -110,7 +104,7 @@ class Normaliser:
         batches: list[Batch] = []
         for provider, numbers in others.items():
             again = Block(b"\n".join(lines[n] for n in numbers), block.origin, 0, True)
-            batch, refused_again = self._parsers[provider](again)
+            batch, refused_again = self._parsers[provider].parse(again)
             batches += _some(batch)
             kept += [_moved(r, block.position + numbers[r.position]) for r in refused_again]
         return batches, kept
@@ -122,7 +116,7 @@ class Normaliser:
         provider = sniff(block.data[:HEAD_BYTES])
         if provider is None or provider is tried:
             return [], rejected
-        batch, rejected = self._parsers[provider](block)
+        batch, rejected = self._parsers[provider].parse(block)
         return _some(batch), rejected
 
 

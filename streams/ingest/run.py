@@ -22,6 +22,7 @@ from streams.ingest.arrivals import Source
 from streams.ingest.cursors import CursorFile
 from streams.ingest.pipeline import Lane, Pipeline
 from streams.metrics import Metrics
+from streams.unwritten import Unwritten
 from streams.web import serve
 
 log = logs.logger("ingest")
@@ -63,7 +64,8 @@ async def _run(settings: Settings, settings_path: str | None, cursors: CursorFil
     metrics = Metrics()
     pipeline = Pipeline(settings, settings_path, metrics)
     lanes = [Lane(source_of(s, settings), cursors, settings.lateness_s) for s in settings.ingest.sources]
-    web = await serve(metrics, settings.web, lambda: pipeline.sender.is_up or "the broker does not answer")
+    cursors.unwritten = Unwritten(log, metrics.state_unwritten)
+    web = await serve(metrics, settings.web, lambda: _why_not_ready(pipeline, cursors) or True)
     log.info("ingest started", sources=[lane.source.kind for lane in lanes], kafka=settings.kafka.bootstrap)
     feeding = [pipeline.feed(lane) for lane in lanes]
     working = [
@@ -82,6 +84,10 @@ async def _run(settings: Settings, settings_path: str | None, cursors: CursorFil
         await web.close()
     log.info("ingest stopped")
     return 0
+
+
+def _why_not_ready(pipeline: Pipeline, cursors: CursorFile) -> str:
+    return cursors.unwritten.fault if pipeline.sender.is_up else "the broker does not answer"
 
 
 async def _until_stopped(

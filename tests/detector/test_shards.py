@@ -27,6 +27,7 @@ from detector.notices import with_notices
 from detector.ordering import Reorder
 from detector.scoring import COLD_S
 from detector.sources.cloudtrail import CloudTrailParser
+from detector.sources.events import EventParser
 from detector.sources.framing import Block
 from detector.sources.timestamps import FOREVER_NS
 from streams.frames import partition_of
@@ -49,9 +50,11 @@ class Log:
         self.batches: dict[int, Batch] = {}
         self.baseline = 0
 
-    def parsed(self, *records: dict[str, Any]) -> "Log":
+    def parsed(
+        self, *records: dict[str, Any], parser: type[CloudTrailParser] | type[EventParser] = CloudTrailParser
+    ) -> "Log":
         reorder = Reorder()
-        batch, rejected = CloudTrailParser(self.vocabulary, IdentityRules(), ContextFeeds()).parse(
+        batch, rejected = parser(self.vocabulary, IdentityRules(), ContextFeeds()).parse(
             Block(jsonl(records), "log", 1, True)
         )
         assert batch is not None

@@ -141,6 +141,15 @@ def test_stopped_in_good_order_it_reads_nothing_again(deployment: Deployment) ->
         assert len(deployment.out.decisions) == before
 
 
+def test_it_leaves_nothing_in_the_folder_it_is_started_in(deployment: Deployment) -> None:
+    deployment.start(1)
+    worker = deployment.workers[0]
+    scored(deployment, LINES, IDS)
+    assert worker.end(signal.SIGTERM) == 0
+    assert not list(worker.started_in.iterdir())
+    assert not list(deployment.ingest.started_in.iterdir())
+
+
 def test_poison_is_refused_told_and_passed_over(deployment: Deployment) -> None:
     deployment.start(1)
     worker = deployment.workers[0]

@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest import jsonl, routine, stolen_key
+from conftest import cloudtrail, jsonl, routine, stolen_key
 
 from detector import snapshot
 from detector.config import Policy
-from detector.sources.timestamps import FOREVER_NS
+from detector.sources.timestamps import FOREVER_NS, format_time
 from streams.replay import Replay
 
 ROOT = Path(__file__).parents[2]
@@ -105,6 +105,28 @@ def test_a_folder_of_overlapping_files_is_decided_as_replay_would(tmp_path: Path
         process.kill()
         process.wait()
     assert decided(tmp_path / "state") == wanted
+
+
+def test_a_record_from_the_future_is_set_aside_and_holds_nothing_up(tmp_path: Path) -> None:
+    wanted = expected(tmp_path)
+    logs, state = tmp_path / "logs", tmp_path / "state"
+    logs.mkdir()
+    ahead = format_time(time.time_ns() + 3600 * 10**9)
+    future = cloudtrail(77, 0, "s3:GetObject", key="AKIAEXAMPLEAPP000000", user="app", eventTime=ahead)
+    (logs / "a.jsonl").write_bytes(jsonl([*RECORDS[:2990], future, *RECORDS[2990:]]))
+    process = started(logs, state, tmp_path / "log")
+    try:
+        until(lambda: len(decided(state)) >= len(wanted), f"{len(wanted)} decisions")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0, (tmp_path / "log").read_text()
+    finally:
+        process.kill()
+        process.wait()
+    assert decided(state) == wanted
+    [refusal] = [json.loads(line) for line in (state / "rejected.jsonl").read_bytes().splitlines()]
+    assert (refusal["position"], refusal["json_path"]) == (2991, "$.eventTime")
+    assert ahead in refusal["reason"]
+    assert "the latest believed here" in refusal["reason"]
 
 
 @pytest.mark.parametrize("seed", [1, 2])

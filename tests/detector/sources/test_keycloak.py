@@ -97,6 +97,25 @@ def test_an_impersonated_session_hangs_on_its_impersonation() -> None:
     assert rows["minted"][0] == rows["credential"][1] != 0
 
 
+@pytest.mark.parametrize(
+    "start", ["an administrator impersonates", "a token is exchanged for another user", "a client takes"]
+)
+def test_an_impersonated_session_speaks_for_the_user_impersonated(start: str) -> None:
+    rows = parse([golden(start), golden("what happens in an impersonated")]).rows
+    assert rows["minted"][0] == rows["credential"][1] != 0
+    assert rows["minted_for"][0] == rows["principal"][1] != rows["principal"][0]
+
+
+def test_a_new_secret_speaks_for_its_client() -> None:
+    rows = parse([golden("a new client"), golden("a wrong client secret") | {"clientId": "backdoor"}]).rows
+    assert rows["minted_for"][0] == rows["principal"][1] != rows["principal"][0]
+
+
+def test_what_mints_nothing_is_for_nobody() -> None:
+    rows = parse([c["record"] for c in GOLDEN]).rows
+    assert not rows["minted_for"][rows["minted"] == 0].any()
+
+
 def test_secrets_in_representations_are_not_kept() -> None:
     batch = parse([c["record"] for c in GOLDEN])
     assert not any("example-secret-value" in str(batch.event(i)) for i in range(len(GOLDEN)))

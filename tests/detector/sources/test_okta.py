@@ -141,6 +141,28 @@ def test_a_minted_token_and_its_first_use_have_one_key() -> None:
     assert rows["minted"][0] == rows["credential"][1] != 0
 
 
+@pytest.mark.parametrize("start", ["an OAuth client is registered", "a secret is added to a client"])
+def test_what_is_made_for_an_oauth_client_speaks_for_that_client(start: str) -> None:
+    made, used = (
+        next(c["record"] for c in GOLDEN if c["says"].startswith(s)) for s in (start, "a service application")
+    )
+    rows = parse([made, used]).rows
+    assert rows["minted"][0] == rows["credential"][1] != 0
+    assert rows["minted_for"][0] == rows["principal"][1] != rows["principal"][0]
+    assert not rows["minted_for"][rows["minted"] == 0].any()
+
+
+def test_an_api_token_speaks_for_whoever_made_it() -> None:
+    rows = parse([c["record"] for c in GOLDEN if c["says"].startswith("an API token is created")]).rows
+    assert rows["minted"][0] != 0
+    assert rows["minted_for"][0] == 0
+
+
+def test_a_client_secret_the_log_shows_is_not_kept() -> None:
+    batch = parse([c["record"] for c in GOLDEN])
+    assert not any("example-secret-value" in str(batch.event(i)) for i in range(len(GOLDEN)))
+
+
 def test_one_parser_makes_the_same_actor_once() -> None:
     reader, line = parser(), json.dumps(record()).encode()
     batches = [reader.parse(Block(line, "log.jsonl", 1, is_lines=True))[0] for _ in range(2)]
@@ -198,7 +220,7 @@ def test_a_script_without_a_session_is_a_workload_and_a_browser_is_not() -> None
         ('{"eventType": "user.session.start"}', "$.published", "'None' is no text"),
         ('{"eventType": "user.session.start", "published": "redacted"}', "$.published", "redacted"),
         ('{"eventType": "user.session.start", "published": 17}', "$.published", "'17' is no text"),
-        ('{"eventType": "user.session.start", "published": "2190-01-01T00:00:00Z"}', "$.published", "outside"),
+        ('{"eventType": "user.session.start", "published": "2190-01-01T00:00:00Z"}', "$.published", "ahead of"),
         ('{"published": "2026-03-02T09:00:00Z"}', "$.eventType", "wanted an event type"),
         ('{"published": "2026-03-02T09:00:00Z", "eventType": ["a"]}', "$.eventType", "wanted an event type"),
         ('"text"', "$", "Expected `object`"),

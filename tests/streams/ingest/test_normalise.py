@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from detector.errors import Rejection
 from detector.event import Provider
 from detector.sources.framing import Block
-from streams.config import Settings
+from detector.sources.timestamps import format_time
+from streams.config import Ingest, Settings
 from streams.ingest.arrivals import Arrival, Cursor
-from streams.ingest.normalise import FRESH_PARSERS_S, Normalised, Normaliser
+from streams.ingest.normalise import Normalised, Normaliser
 from streams.ingest.refused import excerpt, refused
 
 DATA = Path(__file__).parents[2] / "data"
@@ -72,14 +73,47 @@ def test_what_a_source_could_not_read_is_refused_with_the_rest() -> None:
     assert [r.reason for r in normaliser.take(arrival, "path").refused] == ["compressed data broken off"]
 
 
-def test_parsers_made_yesterday_still_take_todays_records() -> None:
-    now_ns = [1_772_409_600 * 10**9]
-    normaliser = Normaliser(Settings(), None, lambda: now_ns[0])
-    later_s = 3 * 86_400
-    arrival = Arrival(Block(jsonl([cloudtrail(1, later_s, "s3:GetObject")]), "a", 1, True), None, Cursor("k", 1), 5)
-    assert len(normaliser.take(arrival, "topic").rows) == 0
-    now_ns[0] += (later_s + FRESH_PARSERS_S) * 10**9
-    assert len(normaliser.take(arrival, "topic").rows) == 1
+def stamped(time_ns: int) -> dict[str, bytes]:
+    """One record of every form a time may have, all of the same moment."""
+    okta, keycloak = (json.loads(golden(name)[0]) for name in ("okta", "keycloak"))
+    whole = cloudtrail(1, 0, "s3:GetObject", eventTime=format_time(time_ns))
+    offset = format_time(time_ns).replace("Z", "+00:00")
+    return {
+        "cloudtrail": jsonl([whole]),
+        "cloudtrail, decoded": jsonl([whole | {"eventTime": offset}]),
+        "okta": jsonl([okta | {"published": format_time(time_ns)}]),
+        "keycloak": jsonl([keycloak | {"time": time_ns // 10**6}]),
+    }
+
+
+def test_a_record_too_far_ahead_of_our_clock_is_refused_until_its_time_has_come() -> None:
+    now_ns = [NOW_NS]
+    normaliser = Normaliser(Settings(ingest=Ingest(most_ahead_s=900.0)), None, lambda: now_ns[0])
+
+    def taken(data: bytes) -> Normalised:
+        return normaliser.take(Arrival(Block(data, "raw/0", 1, True), None, Cursor("k", 1), now_ns[0]), "topic")
+
+    ahead_ns = NOW_NS + 1000 * 10**9
+    for name, data in stamped(ahead_ns).items():
+        now_ns[0] = NOW_NS
+        found = taken(data)
+        assert len(found.rows) == 0, name
+        [refusal] = found.refused
+        assert format_time(ahead_ns).removesuffix("Z") in refusal.reason, name
+        assert format_time(NOW_NS + 900 * 10**9) in refusal.reason, name
+        assert refusal.received == format_time(NOW_NS), name
+        now_ns[0] = NOW_NS + 101 * 10**9
+        assert len(taken(data).rows) == 1, name
+        now_ns[0] = NOW_NS
+        assert len(taken(data).rows) == 0, f"{name}: a clock set back"
+
+
+def test_a_record_just_ahead_is_taken_and_how_far_is_a_setting() -> None:
+    for most_ahead_s, taken in ((3600.0, 1), (60.0, 0)):
+        normaliser = Normaliser(Settings(ingest=Ingest(most_ahead_s=most_ahead_s)), None, lambda: NOW_NS)
+        for name, data in stamped(NOW_NS + 600 * 10**9).items():
+            found = normaliser.take(Arrival(Block(data, "raw/0", 1, True), None, Cursor("k", 1), 5), "topic")
+            assert (len(found.rows), len(found.refused)) == (taken, 1 - taken), name
 
 
 def test_an_excerpt_gives_no_secret_away() -> None:
