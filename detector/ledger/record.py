@@ -1,7 +1,7 @@
 """``Entry``: one line of the ledger, with who answers for it and why, and the bytes its hash is taken over.
 
 An entry's hash is its leaf hash in the Merkle tree too (RFC 6962 §2.1: SHA-256 over ``0x00`` and the entry), so one hash both chains the entries and
-proves that one of them is among them. Owner and reason are what NIST AI RMF 1.0, GOVERN 2.1 and 1.4, ask to be on record: who is accountable, and why it was done.
+proves that one of them is among them. Owner and reason are what NIST AI RMF 1.0 (NIST AI 100-1), GOVERN 2.1 and 1.4, ask to be on record: who is accountable, and why it was done.
 """
 
 from hashlib import sha256
