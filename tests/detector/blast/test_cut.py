@@ -82,6 +82,15 @@ def test_where_the_guards_spare_everything_nothing_is_cut_and_it_is_said() -> No
     assert cut == Cut((), 0, (CI, DEPLOY, ADMIN))
 
 
+def test_many_actions_that_cost_nothing_are_better_than_one_that_costs_a_use() -> None:
+    estate = Estate("AKIASTOLEN", since_ns=5 * S)
+    estate.call("AKIAOTHER", CI, at=1 * S)
+    for i in range(9):
+        estate.call("AKIASTOLEN", CI, at=(6 + i) * S, mints=f"AKIASPARE{i}", heir=CI)
+    cut = narrowest_cut(map_of(estate.lineage))
+    assert (len(cut.snips), cut.uses) == (10, 0)
+
+
 def test_one_session_is_cut_where_the_provider_can() -> None:
     estate = Estate("keycloak-session:1").call(
         "keycloak-session:1", "keycloak:r/u", times=3, provider=Provider.KEYCLOAK

@@ -131,6 +131,30 @@ def test_every_changed_byte_of_an_export_is_found(outpace: Run, tmp_path: Path) 
         ), (i, done.out)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"seq":1,', '"seq": 1,'),
+        ('"seq":1,', '"seq":1.0,'),
+        ("\n", "\r\n"),
+        ('"line":"entry",', ""),
+        ("c1", r"\u00631"),
+    ],
+    ids=["space", "as a fraction", "line end", "no kind of line", "escaped"],
+)
+def test_the_same_said_in_another_way_is_not_as_it_was_written(
+    outpace: Run, file: Path, tmp_path: Path, old: str, new: str
+) -> None:
+    out = tmp_path / "x.jsonl"
+    outpace("export", file, "--out", out)
+    lines = out.read_bytes().splitlines(keepends=True)
+    assert old.encode() in lines[1]
+    out.write_bytes(lines[0] + lines[1].replace(old.encode(), new.encode()) + b"".join(lines[2:]))
+    done = outpace("verify", "--export", out)
+    assert done.code == 1
+    assert "line 2 is not as it was written" in done.out
+
+
 @pytest.mark.parametrize("drop", range(12))
 def test_every_missing_line_of_an_export_is_found(outpace: Run, file: Path, tmp_path: Path, drop: int) -> None:
     out = tmp_path / "x.jsonl"

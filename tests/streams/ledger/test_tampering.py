@@ -176,6 +176,15 @@ def test_a_changed_byte_of_the_file_is_found_or_changes_nothing_that_is_read(wri
     assert found["meaningless"] < 200
 
 
+def test_a_page_that_sqlite_finds_wrong_is_told_though_every_entry_can_be_read(path: Path) -> None:
+    """Bytes 5 and 6 of a page say where its content starts (SQLite file format, "B-tree Pages"): reading does not need them, appending does."""
+    data, was = bytearray(path.read_bytes()), held(path)
+    data[4096 + 5] ^= 0x15
+    path.write_bytes(data)
+    assert held(path) == was
+    assert str(found_in(path).fault).startswith("the file is damaged at ledger_entries: ")
+
+
 def _told(path: Path, was: list[Entry | Fault]) -> str:
     try:
         fault = found_in(path).fault
