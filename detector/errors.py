@@ -6,6 +6,7 @@ OutpaceError
 │   └── MalformedRecordError   one record that is not an audit event; carries where and why
 ├── BrokerError        a Kafka broker that cannot be reached, or refuses what was asked of it
 ├── StateError         a saved state that is damaged, foreign or of another version
+├── LedgerError        an entry the ledger cannot hold, or a ledger that cannot be used
 └── UnknownDecisionError       a decision id nobody recorded
 """
 
@@ -34,6 +35,10 @@ class BrokerError(OutpaceError):
 
 class StateError(OutpaceError):
     """A saved state cannot be used."""
+
+
+class LedgerError(OutpaceError):
+    """An entry cannot be written, or a ledger cannot be read."""
 
 
 class UnknownDecisionError(OutpaceError):

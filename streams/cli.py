@@ -170,7 +170,7 @@ def _warn_of_baseline(run: Replay) -> None:
     if run.baseline_rejected:
         sys.stderr.write(
             f"outpace: warning: {run.baseline_rejected} records of the baseline were not usable, {run.baseline_events} were learned: "
-            f"{_printable(str(run.rejected[0]))}\n"
+            f"{printable(str(run.rejected[0]))}\n"
         )
 
 
@@ -246,12 +246,13 @@ def _print_rejections(run: Replay) -> None:
     errors = Console(stderr=True)
     errors.print(f"{run.rejected_count} records were not usable:")
     for rejection in run.rejected[:SHOWN_REJECTIONS]:
-        errors.print(f"  {_printable(str(rejection))}", markup=False, highlight=False, soft_wrap=True)
+        errors.print(f"  {printable(str(rejection))}", markup=False, highlight=False, soft_wrap=True)
     if run.rejected_count > SHOWN_REJECTIONS:
         errors.print(f"  … the first {KEPT_REJECTIONS:,} with --json")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Text out of a log, safe and short enough for a terminal."""
     return "".join(c if c.isprintable() else "·" for c in text)[:400]
 
 
@@ -290,7 +291,7 @@ def _print_case(case: explaining.CaseFile, steps: list[explaining.Rescored]) -> 
     decision = case.decision
     console = terminal()
     console.print(
-        f"[bold]{decision.action}[/] {escape(_printable(decision.credential))} of {escape(_printable(decision.principal))}"
+        f"[bold]{decision.action}[/] {escape(printable(decision.credential))} of {escape(printable(decision.principal))}"
     )
     console.print(
         f"{decision.evidence_bits} bits against {decision.threshold_bits}, {decision.pattern}, {decision.time}"
@@ -300,7 +301,7 @@ def _print_case(case: explaining.CaseFile, steps: list[explaining.Rescored]) -> 
         mark = "" if s.agrees else " [red]differs[/]"
         table.add_row(
             s.step.time,
-            escape(_printable(s.step.operation)),
+            escape(printable(s.step.operation)),
             s.step.outcome,
             f"{s.operation_bits:+.2f}",
             f"{s.beside_bits:+.2f}",
@@ -309,7 +310,7 @@ def _print_case(case: explaining.CaseFile, steps: list[explaining.Rescored]) -> 
         )
     console.print(table)
     for reason in decision.reasons:
-        console.print(f"  {reason.bits:+.1f} bits  {escape(_printable(reason.text))}", highlight=False)
+        console.print(f"  {reason.bits:+.1f} bits  {escape(printable(reason.text))}", highlight=False)
     verdict = (
         "every step scores as recorded"
         if all(s.agrees for s in steps)
@@ -322,6 +323,12 @@ def _print_case(case: explaining.CaseFile, steps: list[explaining.Rescored]) -> 
 app.command("streams.admin:topics", help="Make the Kafka topics that are missing, say how the others differ.")
 app.command("streams.doctor.command:doctor", help="Try everything ingest and worker will need; say what to do.")
 app.command("streams.settings_view:config", name="config", help="Look at the settings.")
+app.command("streams.blast:blast", help="What a stolen credential reaches, and the narrowest cut.")
+app.command(
+    "streams.ledger.command:ledger",
+    name="ledger",
+    help="Look at the ledger of what was decided, approved, commanded and done.",
+)
 
 
 def main() -> None:
@@ -332,7 +339,7 @@ def main() -> None:
         sys.stderr.write(f"outpace: {' '.join(str(error).split())}\n")
         sys.exit(2)
     except OutpaceError as error:
-        sys.stderr.write(f"outpace: {_printable(str(error))}\n")
+        sys.stderr.write(f"outpace: {printable(str(error))}\n")
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()

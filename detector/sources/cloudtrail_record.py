@@ -127,9 +127,13 @@ class CloudTrailBatch:
         kept = self.kept
         return [kept.record(i) for i in range(len(self.rows))] if isinstance(kept, Spans) else kept
 
+    def record(self, index: int) -> Record:
+        """The record of one row."""
+        return self.kept.record(index) if isinstance(self.kept, Spans) else self.kept[index]
+
     def event(self, index: int) -> AuditEvent:
         """The event of one row."""
-        r = self.kept.record(index) if isinstance(self.kept, Spans) else self.kept[index]
+        r = self.record(index)
         operation = operation_of(r.eventSource, r.eventName)
         return AuditEvent(
             time_ns=parse_time_ns(r.eventTime),
