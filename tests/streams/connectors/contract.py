@@ -9,7 +9,7 @@ A permission's ``needed_for`` names in words the actions whose ``revoke`` needs 
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import msgspec
 import pytest
@@ -17,6 +17,7 @@ import pytest
 from detector.decision import ACTIONS
 from detector.policy.guardrails import RevocationCommand
 from streams.connectors.base import Connector, ConnectorError, Proof, Receipt, RefusedError, UnavailableError
+from tests.fakes.serving import RETRY_AFTER_S, FakeProvider
 
 
 def command_for(action: str, **fields: Any) -> RevocationCommand:
@@ -63,11 +64,31 @@ class Scene(Protocol):
         """The provider no longer allows us this."""
 
 
-class SceneFactory(Protocol):
-    """How a scene is set."""
+class FakeScene:
+    """What scenes before a ``FakeProvider`` share; a subclass adds ``connect``, ``command``, ``stranger``, ``use`` and ``picture``."""
 
-    def __call__(self) -> AbstractAsyncContextManager[Scene]:
-        """A scene, once entered."""
+    secrets: tuple[str, ...] = ()
+    cannot: frozenset[str] = frozenset()
+    retry_after_s = float(RETRY_AFTER_S)
+
+    def __init__(self, fake: FakeProvider) -> None:
+        self.fake: Any = fake
+
+    async def __aenter__(self) -> Self:
+        await self.fake.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.fake.__aexit__(*error)
+
+    def set_down(self, is_down: bool) -> None:
+        self.fake.is_down = is_down
+
+    def set_lying(self, is_lying: bool) -> None:
+        self.fake.is_lying = is_lying
+
+    def take(self, permission: str) -> None:
+        self.fake.missing.add(permission)
 
 
 class ConnectorContract:
@@ -283,9 +304,9 @@ class ConnectorContract:
                     liar, command = fresh.connect(), fresh.command(deed.action)
                     fresh.set_lying(True)
                     receipt = await liar.revoke(command)
+                    assert "enforce" in fresh.cannot or await fresh.use(deed.action), deed.action
                     proof = await liar.prove(command, receipt)
                     await liar.close()
-                    assert "enforce" in fresh.cannot or await fresh.use(deed.action)
                     assert proof.standing == "alive", f"{deed.action}: {proof.text}"
 
         self._play(test)
