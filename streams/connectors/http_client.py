@@ -114,7 +114,7 @@ class HttpClient:
         self.title, self.settings, self.credential = title, settings, credential
         self._exact_url = _base(title, url, settings)
         self.url = self._exact_url.rstrip("/")
-        self._trust = _trust(title, settings.ca_file)
+        self._trust = _trust(title, settings.ca_file) if settings.ca_file else True
         self._session: aiohttp.ClientSession | None = None
 
     async def ask(
@@ -235,7 +235,7 @@ def _base(title: str, url: str, settings: Http) -> str:
 
 def _trust(title: str, ca_file: str) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=ca_file or None)
+        return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as error:
         reason = getattr(error, "strerror", "") or type(error).__name__
         raise ConfigError(f"{title}: http.ca_file {ca_file!r}: {reason}") from error
