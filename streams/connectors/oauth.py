@@ -7,8 +7,6 @@ Audit records name tokens, they never hold them; so the tokens this may revoke a
 """
 
 import secrets
-from pathlib import Path
-from urllib.parse import quote
 
 import msgspec
 
@@ -16,6 +14,7 @@ from detector.policy.guardrails import RevocationCommand
 from streams.config import secret
 from streams.connectors.base import Deed, Description, Finding, Permission, Proof, Receipt, RefusedError
 from streams.connectors.http_client import HttpClient
+from streams.connectors.kept_tokens import folder_finding, kept_token
 from streams.connectors.settings.oauth import OAuth
 from streams.connectors.telling import proof_of, receipt_of, tried, wanted_deed
 from streams.connectors.tokens import Client, SecretInForm, SecretInHeader
@@ -29,7 +28,7 @@ INTROSPECT = Permission(
     "token introspection", "proof: the client may introspect them", "https://www.rfc-editor.org/rfc/rfc7662#section-2.1"
 )
 _PAGE = "https://www.rfc-editor.org/rfc/rfc7009#section-2"
-_KINDS = {"access_token": "", "refresh_token": ".refresh"}
+_SUFFIXES = {"access_token": "", "refresh_token": ".refresh"}
 
 
 class _Introspection(msgspec.Struct):
@@ -71,9 +70,7 @@ class OAuthConnector:
         found = [await tried(REVOKE, lambda: self._revoke("access_token", madeup))]
         if self.settings.introspection:
             found.append(await tried(INTROSPECT, lambda: self._is_active("access_token", madeup)))
-        folder = Path(self.settings.kept_in)
-        text = f"{folder}: a folder" if folder.is_dir() else f"{folder}: no folder, mount the tokens there"
-        return (*found, Finding("kept_in", folder.is_dir(), text))
+        return (*found, folder_finding(self.settings.kept_in))
 
     async def revoke(self, command: RevocationCommand) -> Receipt:
         """Revokes what the action names; the refresh token first, since it could mint another access token."""
@@ -104,15 +101,8 @@ class OAuthConnector:
     def _kept(self, command: RevocationCommand) -> dict[str, str]:
         """The tokens the command is about, by kind. Raises ``RefusedError`` where none is kept."""
         kinds = ("access_token",) if command.action == "revoke_session" else ("refresh_token", "access_token")
-        name = quote(command.credential.encode("utf-8", "surrogatepass"), safe="")
-        found = {}
-        for kind in kinds:
-            try:
-                token = Path(self.settings.kept_in, f"{name}{_KINDS[kind]}").read_text("utf-8").strip()
-            except (OSError, UnicodeDecodeError):
-                continue
-            if token:
-                found[kind] = token
+        kept = {kind: kept_token(self.settings.kept_in, command.credential, _SUFFIXES[kind]) for kind in kinds}
+        found = {kind: token for kind, token in kept.items() if token}
         if not found:
             raise RefusedError(
                 f"{self._http.title}: no {' or '.join(kinds)} of this credential in {self.settings.kept_in}"
