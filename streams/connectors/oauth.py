@@ -35,6 +35,27 @@ class _Introspection(msgspec.Struct):
     active: bool
 
 
+def description(settings: OAuth) -> Description:
+    """The connector in words."""
+    late_s = settings.residual_s
+    both = "revokes the refresh token, which ends the grant, and the access token where one is kept"
+    return Description(
+        name=settings.name,
+        title="Generic OAuth (RFC 7009)",
+        providers=settings.providers,
+        deeds=(
+            Deed("revoke_session", "revokes the access token", late_s, _PAGE),
+            Deed("disable_credential", both, late_s, _PAGE),
+            Deed("cut_delegation", both, late_s, _PAGE),
+        ),
+        permissions=(REVOKE, INTROSPECT) if settings.introspection else (REVOKE,),
+        proof="introspection (RFC 7662) of every revoked token says it is not active"
+        if settings.introspection
+        else "none: the server has no introspection",
+        blind_to="tokens nobody put into the folder, and resource servers that check a token without asking: those take it until it ends",
+    )
+
+
 class OAuthConnector:
     """Revokes tokens at one authorization server. Raises ``ConfigError`` for settings that cannot work."""
 
@@ -45,24 +66,8 @@ class OAuthConnector:
         self._client: Client = kind(settings.client_id, secret(settings.client_secret))
 
     def describe(self) -> Description:
-        """What RFC 7009 can do."""
-        late_s = self.settings.residual_s
-        both = "revokes the refresh token, which ends the grant, and the access token where one is kept"
-        return Description(
-            name=self.settings.name,
-            title="Generic OAuth (RFC 7009)",
-            providers=self.settings.providers,
-            deeds=(
-                Deed("revoke_session", "revokes the access token", late_s, _PAGE),
-                Deed("disable_credential", both, late_s, _PAGE),
-                Deed("cut_delegation", both, late_s, _PAGE),
-            ),
-            permissions=(REVOKE, INTROSPECT) if self.settings.introspection else (REVOKE,),
-            proof="introspection (RFC 7662) of every revoked token says it is not active"
-            if self.settings.introspection
-            else "none: the server has no introspection",
-            blind_to="tokens nobody put into the folder, and resource servers that check a token without asking: those take it until it ends",
-        )
+        """In words."""
+        return description(self.settings)
 
     async def check(self) -> tuple[Finding, ...]:
         """Revokes and introspects a made-up token: a server says yes to the one and inactive to the other, if it lets our client ask."""

@@ -22,16 +22,16 @@ PERMISSIONS = (
     Permission(
         USERS,
         "step_up, revoke_session, disable_credential, quarantine_principal, cut_delegation: of users",
-        f"{PAGES}/user/",
+        f"{PAGES}/tag/User/",
     ),
     Permission(
         APPS,
         "revoke_session, disable_credential, quarantine_principal, cut_delegation: of clients",
-        f"{PAGES}/application/",
+        f"{PAGES}/tag/Application/",
     ),
-    Permission(APP_GRANTS, "cut_delegation: of clients", f"{PAGES}/applicationgrants/"),
-    Permission(TOKENS, "disable_credential, quarantine_principal: of API tokens", f"{PAGES}/apitoken/"),
-    Permission(LOGS, "the proof that a user's session is gone", f"{PAGES}/systemlog/"),
+    Permission(APP_GRANTS, "cut_delegation: of clients", f"{PAGES}/tag/ApplicationGrants/"),
+    Permission(TOKENS, "disable_credential, quarantine_principal: of API tokens", f"{PAGES}/tag/ApiToken/"),
+    Permission(LOGS, "the proof that a user's session is gone", f"{PAGES}/tag/SystemLog/"),
 )
 UNIVERSAL_LOGOUT = Permission(
     LOGOUT,

@@ -19,6 +19,24 @@ from streams.connectors.telling import proof_of, receipt_of, tried, wanted_deed
 _PAGE = "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"
 
 
+def description(settings: Webhook) -> Description:
+    """The connector in words."""
+    does = "tells people in a line of text" if settings.body == "text" else "posts the command, signed"
+    return Description(
+        name=settings.name,
+        title="Webhook (Standard Webhooks)",
+        providers=settings.providers,
+        deeds=tuple(Deed(action, does, settings.residual_s, _PAGE) for action in settings.actions),
+        permissions=(
+            Permission(SIGNED, f"{', '.join(settings.actions)}: the receiver knows our secret or token", _PAGE),
+        ),
+        proof="the receiver is asked, and answers with a standing"
+        if settings.proves
+        else "what the receiver said when it took the command, if anything",
+        blind_to="whether the receiver tells the truth",
+    )
+
+
 class WebhookConnector:
     """Posts commands to one endpoint."""
 
@@ -27,40 +45,27 @@ class WebhookConnector:
             raise ConfigError(f"connectors.webhooks {settings.name!r}: a receiver of text cannot prove anything")
         self.settings = settings
         self._hook = Hook(f"webhook {settings.name}", settings)
-        self._signed = Permission(
-            SIGNED, f"{', '.join(settings.actions)}: the receiver knows our secret or token", _PAGE
-        )
+        self._told = description(settings)
 
     def describe(self) -> Description:
-        """What it is set to do."""
-        does = "tells people in a line of text" if self.settings.body == "text" else "posts the command, signed"
-        return Description(
-            name=self.settings.name,
-            title="Webhook (Standard Webhooks)",
-            providers=self.settings.providers,
-            deeds=tuple(Deed(action, does, self.settings.residual_s, _PAGE) for action in self.settings.actions),
-            permissions=(self._signed,),
-            proof="the receiver is asked, and answers with a standing"
-            if self.settings.proves
-            else "what the receiver said when it took the command, if anything",
-            blind_to="whether the receiver tells the truth",
-        )
+        """In words."""
+        return self._told
 
     async def check(self) -> tuple[Finding, ...]:
         """Posts an ``outpace.check``; a receiver of text is not written to, since people would read it."""
         if self.settings.body == "text":
             return (Finding(SIGNED, True, "not tried: people would read it"),)
-        return (await tried(self._signed, self._ping),)
+        return (await tried(self._told.permissions[0], self._ping),)
 
     async def revoke(self, command: RevocationCommand) -> Receipt:
         """Posts the command. The receipt holds the standing the receiver answered, if any."""
-        wanted_deed(self.describe(), command)
+        wanted_deed(self._told, command)
         as_text = self.settings.body == "text"
         message = Text(safe_text(told(command))) if as_text else Event("outpace.command", command.time, command)
         answer = await self._hook.post(command.command_id, message, "hand over a command")
         heard = said(answer)
         reference = {"standing": heard.standing, "text": safe_text(heard.text)} if heard.standing else {}
-        return receipt_of(self.describe(), command, ("the receiver took the command",), reference)
+        return receipt_of(self._told, command, ("the receiver took the command",), reference)
 
     async def prove(self, command: RevocationCommand, receipt: Receipt) -> Proof:
         """What the receiver says, now or when it took the command."""
