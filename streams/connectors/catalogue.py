@@ -8,7 +8,7 @@ import msgspec
 
 from streams.config import Connectors
 from streams.connectors.base import Description
-from streams.connectors.registry import MAKERS, maker
+from streams.connectors.registry import MAKERS
 from streams.connectors.settings.entra import Entra
 from streams.connectors.settings.github import GitHub, OwnApp
 from streams.connectors.settings.http import Http
@@ -46,10 +46,10 @@ BESIDE: dict[str, type[msgspec.Struct]] = {"notify": Notify, "http": Http}
 
 
 def described(field: str) -> Description:
-    """The connectors of one field, in words: by ``description(settings)`` of their module, which needs no secret, or by making one of the example."""
+    """The connectors of one field, in words and without a secret: what their module's ``description(settings)`` says of the example, or its ``DESCRIPTION`` where all are alike."""
     module = import_module(MAKERS[field].partition(":")[0])
     words = getattr(module, "description", None)
-    found: Description = words(EXAMPLES[field]) if words else maker(field)(EXAMPLES[field]).describe()
+    found: Description = words(EXAMPLES[field]) if words else module.DESCRIPTION
     return found
 
 
@@ -72,4 +72,7 @@ def is_list(field: str) -> bool:
 def _default(field: msgspec.structs.FieldInfo) -> str:
     if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
         return "see below"
-    return "required" if field.required else msgspec.json.encode(field.default).decode()
+    if field.required:
+        return "required"
+    is_made = field.default_factory is not msgspec.NODEFAULT
+    return msgspec.json.encode(field.default_factory() if is_made else field.default).decode()

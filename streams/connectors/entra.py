@@ -60,11 +60,6 @@ DESCRIPTION = Description(
 )
 
 
-def description(_settings: Entra) -> Description:
-    """The connector in words: the same for every tenant."""
-    return DESCRIPTION
-
-
 class EntraConnector:
     """One tenant. Raises ``ConfigError`` for settings that cannot log in."""
 

@@ -1,7 +1,7 @@
 """Which connector carries out which command: built from the settings, one for each provider and action, never two.
 
 A connector that names a provider comes before one that takes ``*``, everybody else's. Adding a connector: a struct in ``settings/``, a field of ``streams.config.Connectors``,
-and a line in ``MAKERS``. Connectors are imported where they are wanted: a process pays only for those it uses.
+a line in ``MAKERS``, and one in ``catalogue.EXAMPLES``. Connectors are imported where they are wanted: a process pays only for those it uses.
 """
 
 from collections.abc import Callable, Iterator, Sequence
