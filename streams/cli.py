@@ -329,6 +329,11 @@ app.command(
     name="ledger",
     help="Look at the ledger of what was decided, approved, commanded and done.",
 )
+app.command(
+    "streams.connectors.command:connectors",
+    name="connectors",
+    help="Look at the connectors, and try what they need.",
+)
 
 
 def main() -> None:

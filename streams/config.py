@@ -14,6 +14,12 @@ from msgspec import Meta
 
 from detector.config import Policy
 from detector.errors import ConfigError
+from streams.connectors.settings.entra import Entra
+from streams.connectors.settings.github import GitHub
+from streams.connectors.settings.kafka_topic import KafkaTopic
+from streams.connectors.settings.oauth import OAuth
+from streams.connectors.settings.okta import Okta
+from streams.connectors.settings.webhook import Notify, Webhook
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -113,6 +119,18 @@ class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: Port = 9464
 
 
+class Connectors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who carries revocation commands out. A connector's settings stand in ``streams/connectors/settings``; who makes it of them, in ``streams/connectors/registry.py``."""
+
+    entra: Entra | None = None
+    github: GitHub | None = None
+    okta: Okta | None = None
+    oauth: tuple[OAuth, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
+    kafka_topics: tuple[KafkaTopic, ...] = ()
+    notify: Notify | None = None
+
+
 class Settings(Policy, frozen=True, forbid_unknown_fields=True):
     """One file: the policy and the outside."""
 
@@ -120,6 +138,7 @@ class Settings(Policy, frozen=True, forbid_unknown_fields=True):
     ingest: Ingest = Ingest()
     worker: Worker = Worker()
     web: Web = Web()
+    connectors: Connectors = Connectors()
     state_folder: str = "outpace-state"
 
 

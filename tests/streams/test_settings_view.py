@@ -11,6 +11,7 @@ import pytest
 from streams import config as settings_module
 from streams.cli import app
 from streams.config import Settings, read_settings
+from streams.connectors.settings import github
 from streams.settings_view import OPEN_SECRET, SECRETS, settings_of
 
 FILE = """
@@ -73,5 +74,7 @@ def test_the_default_settings_shown_are_all_there_are(file: str) -> None:
 
 def test_every_field_that_sounds_secret_is_treated_as_one() -> None:
     structs = [s for s in vars(settings_module).values() if isinstance(s, type) and issubclass(s, msgspec.Struct)]
-    sounding = {f.name for s in structs for f in msgspec.structs.fields(s) if re.search("pass|secret|token", f.name)}
+    structs += [s for s in vars(github).values() if isinstance(s, type) and issubclass(s, msgspec.Struct)]
+    names = {f.name for s in structs for f in msgspec.structs.fields(s) if not f.name.endswith("_url")}
+    sounding = {name for name in names if re.search("pass|secret|token|private", name)}
     assert sounding == SECRETS

@@ -1,0 +1,208 @@
+"""Microsoft Entra ID: sign-in sessions revoked, users and service principals disabled, secrets and certificates removed, delegated grants deleted.
+
+Credentials: ``entra-user:ID`` and ``entra-session:…`` are a user, the latter by ``principal`` (id or user principal name); ``entra-app:APPID`` is an app whose credential is
+not known, ``entra-key:KEYID`` one of its secrets or certificates, the app being ``principal`` (``appId`` and ``servicePrincipalCredentialKeyId`` of the sign-in log,
+https://learn.microsoft.com/en-us/graph/api/resources/signin). Calls: see ``entra_api``.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from detector.policy.guardrails import RevocationCommand
+from streams.connectors.base import Deed, Description, Finding, Proof, Receipt, RefusedError, Standing
+from streams.connectors.entra_api import ACCOUNTS, APPS, GRANTS, HOLDERS, PAGES, PERMISSIONS, READ, SESSIONS, EntraApi
+from streams.connectors.settings.entra import Entra
+from streams.connectors.telling import proof_of, receipt_of, tried, wanted_deed
+
+ACCESS_TOKEN_S = 5400.0
+"""Access tokens live 60 to 90 minutes: https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens, "Token lifetime"; less where continuous access evaluation holds."""
+NOBODY = "00000000-0000-0000-0000-000000000000"
+SKEW_S = 60.0
+"""How far Entra's clock may be from ours, and how coarse its stamps are."""
+Done = tuple[tuple[str, ...], dict[str, str]]
+Told = tuple[Standing, str, str]
+Act = Callable[[RevocationCommand], Awaitable[Done]]
+
+DESCRIPTION = Description(
+    name="entra",
+    title="Microsoft Entra ID",
+    providers=("entra",),
+    deeds=(
+        Deed(
+            "revoke_session",
+            "user: revokes every sign-in session and refresh token",
+            ACCESS_TOKEN_S,
+            f"{PAGES}/user-revokesigninsessions",
+        ),
+        Deed(
+            "disable_credential",
+            "user: disables the account and revokes its sessions; key: removes the secret or certificate from the app and its service principal",
+            ACCESS_TOKEN_S,
+            f"{PAGES}/serviceprincipal-removepassword",
+        ),
+        Deed(
+            "quarantine_principal",
+            "user: the same, and deletes the grants the user gave; app: disables the service principal",
+            ACCESS_TOKEN_S,
+            f"{PAGES}/serviceprincipal-update",
+        ),
+        Deed(
+            "cut_delegation",
+            "user: deletes the delegated grants the user gave; app: deletes those it was given",
+            ACCESS_TOKEN_S,
+            f"{PAGES}/oauth2permissiongrant-delete",
+        ),
+    ),
+    permissions=PERMISSIONS,
+    proof="what Graph holds now: the time sessions are valid from, whether the account is enabled, keys and grants that are left",
+    blind_to="guests, who sign in at home; access tokens issued before; a key that an app never had, which looks like one that was removed",
+)
+
+
+class EntraConnector:
+    """One tenant. Raises ``ConfigError`` for settings that cannot log in."""
+
+    def __init__(self, settings: Entra) -> None:
+        self._api = EntraApi(settings)
+        user: dict[str, Act] = {
+            "revoke_session": self._revoke_sessions,
+            "disable_credential": self._disable_user,
+            "quarantine_principal": self._quarantine_user,
+            "cut_delegation": self._cut_user,
+        }
+        app: dict[str, Act] = {"quarantine_principal": self._disable_app, "cut_delegation": self._cut_app}
+        self._acts = {"user": user, "app": app, "key": {"disable_credential": self._remove_key, **app}}
+
+    def describe(self) -> Description:
+        """In words."""
+        return DESCRIPTION
+
+    async def check(self) -> tuple[Finding, ...]:
+        """Asks for each thing we do to be done to nobody."""
+        asks: dict[str, Callable[[], Awaitable[object]]] = {
+            SESSIONS: lambda: self._api.revoke_sessions(NOBODY),
+            ACCOUNTS: lambda: self._api.disable_user(NOBODY),
+            APPS: lambda: self._api.disable_principal(NOBODY),
+            GRANTS: lambda: self._api.delete_grant(NOBODY),
+            READ: lambda: self._api.user(NOBODY),
+        }
+        return tuple([await tried(permission, asks[permission.name]) for permission in PERMISSIONS])
+
+    async def revoke(self, command: RevocationCommand) -> Receipt:
+        """Does what the action does to this kind of credential."""
+        wanted_deed(DESCRIPTION, command)
+        acts = self._acts[kind_of(command)]
+        if command.action not in acts:
+            raise RefusedError(f"Entra: cannot {command.action} this {kind_of(command)}, only {', '.join(acts)}")
+        steps, reference = await acts[command.action](command)
+        return receipt_of(DESCRIPTION, command, steps, reference)
+
+    async def prove(self, command: RevocationCommand, receipt: Receipt) -> Proof:
+        """Asks what is left."""
+        prove = self._user_left if kind_of(command) == "user" else self._app_left
+        return proof_of(command, *await prove(command, receipt))
+
+    async def close(self) -> None:
+        """Lets the connections go."""
+        await self._api.close()
+
+    async def _revoke_sessions(self, command: RevocationCommand) -> Done:
+        since = {"since": datetime.fromtimestamp(time.time() - SKEW_S, UTC).isoformat()}
+        await self._api.revoke_sessions(_user(command))
+        return ("revoked the user's sign-in sessions",), since
+
+    async def _disable_user(self, command: RevocationCommand) -> Done:
+        await self._api.disable_user(_user(command))
+        steps, since = await self._revoke_sessions(command)
+        return ("disabled the user", *steps), since
+
+    async def _quarantine_user(self, command: RevocationCommand) -> Done:
+        steps, since = await self._disable_user(command)
+        more, _ = await self._cut_user(command)
+        return steps + more, since
+
+    async def _cut_user(self, command: RevocationCommand) -> Done:
+        user = await self._api.user(_user(command))
+        count = await self._api.delete_grants("principalId", user.id)
+        return (f"deleted {count} grants the user gave",), {}
+
+    async def _user_left(self, command: RevocationCommand, receipt: Receipt) -> Told:
+        user = await self._api.user(_user(command))
+        if command.action in ("cut_delegation", "quarantine_principal"):
+            left = await self._api.grants("principalId", user.id)
+            if left or command.action == "cut_delegation":
+                return ("alive" if left else "inactive"), "grants", f"{len(left)} grants left"
+        if command.action in ("disable_credential", "quarantine_principal"):
+            return ("alive" if user.account_enabled else "inactive"), "account", f"enabled: {user.account_enabled}"
+        valid_from = user.sign_in_sessions_valid_from_date_time
+        is_reset = bool(valid_from) and _moment(valid_from or "") >= _moment(receipt.reference["since"])
+        return ("inactive" if is_reset else "alive"), "sessions", f"sessions are valid from {valid_from or 'ever'} on"
+
+    async def _remove_key(self, command: RevocationCommand) -> Done:
+        """From the application, where apps of this tenant keep their keys, and from the service principal, where some others do."""
+        app_id, key_id = _app(command), _key(command)
+        await self._api.principal(app_id)
+        steps: tuple[str, ...] = ()
+        for holder in HOLDERS:
+            found = await self._api.keys(holder, app_id)
+            if found and any(held.key_id == key_id for held in found.password_credentials):
+                await self._api.remove_password(holder, found.id, key_id)
+                steps += (f"removed the secret from {holder}",)
+            kept = [key for key in found.key_credentials if key.get("keyId") != key_id] if found else []
+            if found and len(kept) < len(found.key_credentials):
+                await self._api.keep_keys(holder, found.id, kept)
+                steps += (f"removed the certificate from {holder}",)
+        return steps or ("found no such key on the app",), {}
+
+    async def _disable_app(self, command: RevocationCommand) -> Done:
+        await self._api.disable_principal((await self._api.principal(_app(command))).id)
+        return ("disabled the service principal",), {}
+
+    async def _cut_app(self, command: RevocationCommand) -> Done:
+        count = await self._api.delete_grants("clientId", (await self._api.principal(_app(command))).id)
+        return (f"deleted {count} grants the app was given",), {}
+
+    async def _app_left(self, command: RevocationCommand, _receipt: Receipt) -> Told:
+        principal = await self._api.principal(_app(command))
+        if command.action == "quarantine_principal":
+            is_on = principal.account_enabled is not False
+            return ("alive" if is_on else "inactive"), "account", f"enabled: {principal.account_enabled}"
+        if command.action == "cut_delegation":
+            grants = await self._api.grants("clientId", principal.id)
+            return ("alive" if grants else "inactive"), "grants", f"{len(grants)} grants left"
+        key_id, left = _key(command), 0
+        for holder in HOLDERS:
+            found = await self._api.keys(holder, _app(command))
+            if found:
+                left += sum(held.key_id == key_id for held in found.password_credentials)
+                left += sum(key.get("keyId") == key_id for key in found.key_credentials)
+        return ("alive" if left else "inactive"), "keys", f"the key is on {left} of the app's objects"
+
+
+def kind_of(command: RevocationCommand) -> str:
+    """What the credential is: ``user``, ``app`` or ``key``. Raises ``RefusedError`` for any other."""
+    kind = command.credential.partition(":")[0]
+    if kind in ("entra-user", "entra-session"):
+        return "user"
+    if kind in ("entra-app", "entra-key"):
+        return kind.removeprefix("entra-")
+    raise RefusedError(f"Entra: credential of kind {kind!r} is no user, session, app or key")
+
+
+def _user(command: RevocationCommand) -> str:
+    kind, _, number = command.credential.partition(":")
+    return number if kind == "entra-user" else command.principal
+
+
+def _app(command: RevocationCommand) -> str:
+    kind, _, number = command.credential.partition(":")
+    return number if kind == "entra-app" else command.principal
+
+
+def _key(command: RevocationCommand) -> str:
+    return command.credential.partition(":")[2]
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,182 @@
+"""The part of Microsoft Graph the connector uses, one method a call.
+
+Reference: https://learn.microsoft.com/en-us/graph/api/ (pages named below). Log-in: https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-client-creds-grant-flow.
+"""
+
+import re
+from typing import Any, Literal
+
+import msgspec
+
+from streams.config import secret
+from streams.connectors.base import Permission, RefusedError
+from streams.connectors.http_client import HttpClient, NotFoundError, segment
+from streams.connectors.settings.entra import Entra
+from streams.connectors.tokens import ClientCredentials, SecretInForm
+
+PAGES = "https://learn.microsoft.com/en-us/graph/api"
+SESSIONS, ACCOUNTS, READ = "User.RevokeSessions.All", "User.EnableDisableAccount.All", "User.Read.All"
+APPS, GRANTS = "Application.ReadWrite.All", "DelegatedPermissionGrant.ReadWrite.All"
+PERMISSIONS = (
+    Permission(
+        SESSIONS,
+        "revoke_session, disable_credential, quarantine_principal: of users",
+        f"{PAGES}/user-revokesigninsessions",
+    ),
+    Permission(ACCOUNTS, "disable_credential, quarantine_principal: of users", f"{PAGES}/user-update"),
+    Permission(
+        APPS, "disable_credential, quarantine_principal, cut_delegation: of apps", f"{PAGES}/serviceprincipal-update"
+    ),
+    Permission(
+        GRANTS, "quarantine_principal, cut_delegation: of users and apps", f"{PAGES}/oauth2permissiongrant-delete"
+    ),
+    Permission(READ, "the proof of what was done to a user", f"{PAGES}/user-get"),
+)
+GUID = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+Holder = Literal["applications", "servicePrincipals"]
+HOLDERS: tuple[Holder, ...] = ("applications", "servicePrincipals")
+_MOST_ROUNDS = 50
+
+
+class User(msgspec.Struct, rename="camel"):
+    """A user as far as we look. ``sign_in_sessions_valid_from_date_time``: RFC 3339; earlier sessions and refresh tokens are void."""
+
+    id: str
+    account_enabled: bool = False
+    sign_in_sessions_valid_from_date_time: str | None = None
+
+
+class Held(msgspec.Struct, rename="camel"):
+    """A secret or a certificate, without the secret."""
+
+    key_id: str
+
+
+class Keys(msgspec.Struct, rename="camel"):
+    """An application or service principal as far as we look. Certificates as they came, since the rest of them is sent back."""
+
+    id: str
+    account_enabled: bool | None = None
+    password_credentials: list[Held] = []
+    key_credentials: list[dict[str, Any]] = []
+
+
+class Grant(msgspec.Struct):
+    """A delegated permission grant."""
+
+    id: str
+
+
+class _Page(msgspec.Struct):
+    value: list[Grant]
+
+
+class EntraApi:
+    """Raises what ``HttpClient`` raises; ``ConfigError`` for settings that cannot log in."""
+
+    def __init__(self, settings: Entra) -> None:
+        self._login = HttpClient("Entra", settings.login_url, settings.http)
+        client = SecretInForm(settings.client_id, secret(settings.client_secret))
+        scope = f"{settings.url.rstrip('/')}/.default"
+        path = f"/{segment(settings.tenant)}/oauth2/v2.0/token"
+        credential = ClientCredentials(self._login, path, client, (scope,))
+        self._http = HttpClient("Entra", f"{settings.url.rstrip('/')}/v1.0", settings.http, credential)
+
+    async def close(self) -> None:
+        """Lets the connections go."""
+        await self._http.close()
+        await self._login.close()
+
+    async def revoke_sessions(self, user: str) -> None:
+        """user: revokeSignInSessions."""
+        path = f"/users/{segment(user)}/revokeSignInSessions"
+        await self._http.ask("POST", path, does="revoke a user's sessions", needs=SESSIONS)
+
+    async def disable_user(self, user: str) -> None:
+        """Update user: ``accountEnabled`` false."""
+        await self._http.ask(
+            "PATCH",
+            f"/users/{segment(user)}",
+            does="disable a user",
+            needs=ACCOUNTS,
+            json={"accountEnabled": False},
+        )
+
+    async def user(self, user: str) -> User:
+        """Get user."""
+        query = {"$select": "id,accountEnabled,signInSessionsValidFromDateTime"}
+        path = f"/users/{segment(user)}"
+        return (await self._http.ask("GET", path, does="look at a user", needs=READ, query=query)).decode(User)
+
+    async def principal(self, app_id: str) -> Keys:
+        """Get servicePrincipal, by the app's id. Raises ``NotFoundError``."""
+        found = await self.keys("servicePrincipals", app_id)
+        if found is None:
+            raise NotFoundError("Entra: look at a service principal: no such app in this tenant")
+        return found
+
+    async def keys(self, holder: Holder, app_id: str) -> Keys | None:
+        """Get application or servicePrincipal, by the app's id; None where there is none: an app of another tenant's has only the principal here."""
+        query = {
+            "$select": "id,passwordCredentials,keyCredentials" + (",accountEnabled" if holder != "applications" else "")
+        }
+        path = f"/{holder}(appId='{guid(app_id)}')"
+        try:
+            answer = await self._http.ask("GET", path, does="look at an app", needs=APPS, query=query)
+        except NotFoundError:
+            return None
+        return answer.decode(Keys)
+
+    async def remove_password(self, holder: Holder, number: str, key_id: str) -> None:
+        """removePassword."""
+        path = f"/{holder}/{segment(number)}/removePassword"
+        await self._http.ask("POST", path, does="remove an app's secret", needs=APPS, json={"keyId": key_id})
+
+    async def keep_keys(self, holder: Holder, number: str, keys: list[dict[str, Any]]) -> None:
+        """Update: the certificates that stay. removeKey wants a proof signed with the very key that was stolen, so it cannot be used."""
+        path = f"/{holder}/{segment(number)}"
+        await self._http.ask(
+            "PATCH", path, does="remove an app's certificate", needs=APPS, json={"keyCredentials": keys}
+        )
+
+    async def disable_principal(self, number: str) -> None:
+        """Update servicePrincipal: ``accountEnabled`` false; no new tokens from then on."""
+        await self._http.ask(
+            "PATCH",
+            f"/servicePrincipals/{segment(number)}",
+            does="disable a service principal",
+            needs=APPS,
+            json={"accountEnabled": False},
+        )
+
+    async def grants(self, field: Literal["clientId", "principalId"], number: str) -> list[Grant]:
+        """List oauth2PermissionGrants of a client, or those one user gave: the first page."""
+        query = {"$filter": f"{field} eq '{guid(number)}'"}
+        answer = await self._http.ask(
+            "GET", "/oauth2PermissionGrants", does="look at delegated grants", needs=GRANTS, query=query
+        )
+        return answer.decode(_Page).value
+
+    async def delete_grants(self, field: Literal["clientId", "principalId"], number: str) -> int:
+        """Delete each of them, page by page; how many. Ends where deleting changes nothing."""
+        gone: set[str] = set()
+        for _round in range(_MOST_ROUNDS):
+            left = [grant.id for grant in await self.grants(field, number) if grant.id not in gone]
+            for grant in left:
+                await self.delete_grant(grant)
+            gone |= set(left)
+            if not left:
+                break
+        return len(gone)
+
+    async def delete_grant(self, grant: str) -> None:
+        """Delete oauth2PermissionGrant; one that is gone already is gone."""
+        path = f"/oauth2PermissionGrants/{segment(grant)}"
+        await self._http.ask("DELETE", path, does="delete a delegated grant", needs=GRANTS, accepts=(404,))
+
+
+def guid(text: str) -> str:
+    """An id that can stand in a filter. Raises ``RefusedError`` for anything else."""
+    if not GUID.match(text):
+        raise RefusedError("Entra: an app or user is named by something that is no GUID")
+    return text

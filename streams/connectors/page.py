@@ -1,0 +1,100 @@
+"""``docs/connectors.md``, made from what the connectors say of themselves: ``python -m streams.connectors.page > docs/connectors.md``."""
+
+import re
+import sys
+
+import msgspec
+
+from streams.connectors.base import Description
+from streams.connectors.catalogue import BESIDE, EXAMPLES, catalogue, is_list, told_settings
+
+HEAD = """# Connectors
+
+<!-- Made by `python -m streams.connectors.page`. Change the connectors' own words, not this page. -->
+
+A connector carries a revocation command out at one provider, and asks the provider afterwards whether the access is gone.
+`outpace connectors list` shows those there are, with `--settings FILE` those that are set up;
+`outpace connectors check --settings FILE` tries every permission they need without changing anything, and says what to do about what is missing.
+
+Which one takes a command: the one that names the command's provider and can do its action; else one for `*`, such as a webhook.
+Settings in which two would take the same command are refused. Secrets are written as `env:NAME` or `file:PATH`.
+
+```toml
+[connectors.okta]
+url = "https://example.okta.com"
+client_id = "0oaexample"
+private_key = "file:/run/secrets/okta.pem"
+
+[[connectors.webhooks]]              # everybody else's commands
+url = "https://hooks.example.com/outpace"
+signing_secret = "env:WEBHOOK_SECRET"
+proves = true
+
+[connectors.notify]                  # and people are told
+url = "env:CHAT_URL"
+```
+
+A *residual* is how long the provider may leave the access usable after it said yes. Doing a command twice leaves the provider as doing it once.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [HEAD, _overview(catalogue())]
+    parts += [_section(field, told) for field, told in catalogue().items()]
+    parts += [_beside(name, kind) for name, kind in BESIDE.items()]
+    return "\n".join(parts)
+
+
+def _overview(known: dict[str, Description]) -> str:
+    lines = ["| connector | settings | takes | actions |", "|---|---|---|---|"]
+    for field, told in known.items():
+        actions = ", ".join(f"`{deed.action}`" for deed in told.deeds)
+        providers = ", ".join(f"`{provider}`" for provider in told.providers)
+        lines.append(f"| [{told.title}](#{_anchor(told.title)}) | `{_table(field)}` | {providers} | {actions} |")
+    return "\n".join([*lines, ""])
+
+
+def _section(field: str, told: Description) -> str:
+    lines = [f"## {told.title}", "", "| action | does | residual | source |", "|---|---|---|---|"]
+    for deed in told.deeds:
+        lines.append(f"| `{deed.action}` | {deed.does} | {deed.residual_s:g} s | {_link(deed.page)} |")
+    lines += ["", "| permission | for | source |", "|---|---|---|"]
+    for permission in told.permissions:
+        lines.append(f"| `{permission.name}` | {permission.needed_for} | {_link(permission.page)} |")
+    lines += ["", f"Proof: {told.proof}.", "", f"Blind to: {told.blind_to or 'nothing known'}.", ""]
+    return "\n".join([*lines, *_settings(_table(field), type(EXAMPLES[field]))])
+
+
+def _beside(name: str, kind: type[msgspec.Struct]) -> str:
+    title = {"notify": "Telling people", "http": "The HTTP client"}[name]
+    table = "[connectors.notify]" if name == "notify" else "http, in each connector's table"
+    return "\n".join([f"## {title}", "", *_settings(table, kind)])
+
+
+def _settings(table: str, kind: type[msgspec.Struct]) -> list[str]:
+    """``table`` with what its keys mean."""
+    words, rows = told_settings(kind)
+    lines = [f"`{table}`: {_prose(words)}", "", "| key | default |", "|---|---|"]
+    return [*lines, *(f"| `{key}` | `{default}` |" for key, default in rows), ""]
+
+
+def _table(field: str) -> str:
+    return f"[[connectors.{field}]]" if is_list(field) else f"[connectors.{field}]"
+
+
+def _prose(words: str) -> str:
+    """A docstring as Markdown, in one paragraph."""
+    return re.sub(r"``([^`]*)``", r"`\1`", " ".join(words.split()))
+
+
+def _link(address: str) -> str:
+    return f"[page]({address})" if address else ""
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
