@@ -101,13 +101,20 @@ class Answer(NamedTuple):
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise UnavailableError(f"{self.of} answered {len(self.body)} bytes that are not the JSON wanted") from error
 
+    @property
+    def error_word(self) -> str:
+        """The provider's own short word for what went wrong; '' where it has none."""
+        return error_word(self.body)
+
 
 class HttpClient:
     """Asks one provider. ``title`` is how errors call it; ``url`` what every path is put behind. Raises ``ConfigError`` for an address it must not use."""
 
     def __init__(self, title: str, url: str, settings: Http = Http(), credential: Credential | None = None) -> None:  # noqa: B008 - frozen
-        self.title, self.url, self.settings, self.credential = title, _base(title, url, settings), settings, credential
-        self._trust = _trust(title, settings.ca_file)
+        self.title, self.settings, self.credential = title, settings, credential
+        self._exact_url = _base(title, url, settings)
+        self.url = self._exact_url.rstrip("/")
+        self._trust = _trust(title, settings.ca_file) if settings.ca_file else True
         self._session: aiohttp.ClientSession | None = None
 
     async def ask(
@@ -126,9 +133,10 @@ class HttpClient:
     ) -> Answer:
         """The answer to one request. ``does``: what it does, for errors; ``needs``: the permission it takes; ``accepts``: statuses beside 2xx that are answers.
 
-        ``path`` is sent as it is: quote what comes from elsewhere with ``segment``. Raises ``RefusedError`` or ``UnavailableError``.
+        ``path`` is sent as it is: quote what comes from elsewhere with ``segment``. Without one, ``url`` itself is asked. Raises ``RefusedError`` or ``UnavailableError``.
         """
-        url = URL(self.url + path + ("?" + urlencode(query, quote_via=quote) if query else ""), encoded=True)
+        base = self.url if path else self._exact_url
+        url = URL(base + path + ("?" + urlencode(query, quote_via=quote) if query else ""), encoded=True)
         payload, kind = _payload(json, form, body)
         sent = {"Accept": "application/json", **kind, **headers}
         answer = await self._once(method, url, does, sent, payload)
@@ -222,12 +230,12 @@ def _base(title: str, url: str, settings: Http) -> str:
         raise ConfigError(f"{title}: url of scheme {found.scheme!r}, host {found.host!r}: wanted https://HOST[/PATH]")
     if found.scheme == "http" and found.host not in _LOOPBACK and not settings.allow_plain_http:
         raise ConfigError(f"{title}: url to {found.host} without TLS, wanted https:// or http.allow_plain_http = true")
-    return str(found).rstrip("/")
+    return str(found)
 
 
 def _trust(title: str, ca_file: str) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=ca_file or None)
+        return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as error:
         reason = getattr(error, "strerror", "") or type(error).__name__
         raise ConfigError(f"{title}: http.ca_file {ca_file!r}: {reason}") from error
@@ -243,7 +251,7 @@ def _payload(json: Any, form: Mapping[str, str] | None, body: bytes | None) -> t
 
 def _refusal(answer: Answer, what: str, needs: str) -> RefusedError | UnavailableError:
     """The error an answer stands for."""
-    status, word = answer.status, _error_word(answer.body)
+    status, word = answer.status, answer.error_word
     text = f"{what}: status {status}{f' {word}' if word else ''}"
     wait_s = retry_after_s(answer.headers, time.time())
     is_limit = status == 403 and ("Retry-After" in answer.headers or answer.headers.get("X-RateLimit-Remaining") == "0")
@@ -259,12 +267,12 @@ def _refusal(answer: Answer, what: str, needs: str) -> RefusedError | Unavailabl
     return RefusedError(text)
 
 
-def _error_word(body: bytes) -> str:
+def error_word(body: bytes) -> str:
     """The provider's own short word for what went wrong; '' where it has none. Free text is left out: it may repeat what was sent.
 
     ``error`` (RFC 6749, section 5.2), ``error.code`` (Microsoft Graph), ``errorCode`` (Okta).
 
-    >>> _error_word(b'{"error": "invalid_client"}'), _error_word(b'{"error": "token abc123 is bad"}')
+    >>> error_word(b'{"error": "invalid_client"}'), error_word(b'{"error": "token abc123 is bad"}')
     ('invalid_client', '')
     """
     try:

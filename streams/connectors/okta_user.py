@@ -1,0 +1,125 @@
+"""What the rungs do to a user of Okta, and how that is proven."""
+
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from detector.policy.guardrails import RevocationCommand
+from streams.connectors.base import Receipt, RefusedError, Standing
+from streams.connectors.okta_api import OktaApi, User
+
+Done = tuple[tuple[str, ...], dict[str, str]]
+"""Steps and reference of a receipt."""
+Told = tuple[Standing, str, str]
+"""Standing, method and text of a proof."""
+Act = Callable[[RevocationCommand], Awaitable[Done]]
+STOPPED = ("SUSPENDED", "DEPROVISIONED")
+SKEW_NS = 5 * 10**9
+"""How far Okta's clock may be from ours."""
+
+
+class Users:
+    """The user behind a session or an actor."""
+
+    def __init__(self, api: OktaApi, universal_logout: bool) -> None:
+        self._api, self._universal_logout = api, universal_logout
+        self.acts: dict[str, Act] = {
+            "step_up": self._step_up,
+            "revoke_session": self._revoke_session,
+            "disable_credential": self.disable,
+            "quarantine_principal": self.quarantine,
+            "cut_delegation": self._cut,
+        }
+
+    async def disable(self, command: RevocationCommand) -> Done:
+        """Suspends first, so that nobody signs in again behind the clearing."""
+        user, reference = await self._found(command)
+        steps = await self._suspended(user)
+        await self._api.clear_sessions(user.id, True)
+        return (*steps, "cleared the user's sessions and tokens"), reference
+
+    async def quarantine(self, command: RevocationCommand) -> Done:
+        """The same, and everything the user ever granted."""
+        steps, reference = await self.disable(command)
+        await self._api.revoke_user_grants(reference["user"])
+        steps += ("revoked the user's grants",)
+        if self._universal_logout:
+            await self._api.log_out_everywhere(reference["user"])
+            steps += ("logged the user out of every app",)
+        return steps, reference
+
+    async def prove(self, command: RevocationCommand, receipt: Receipt) -> Told:
+        """What is left of the user's access."""
+        user = await self._api.user(receipt.reference["user"])
+        if command.action == "cut_delegation":
+            grants = await self._api.user_grants(user.id)
+            return ("alive" if grants else "inactive"), "grants", f"{len(grants)} grants left"
+        if command.action in ("disable_credential", "quarantine_principal") and user.status not in STOPPED:
+            return "alive", "user status", f"the user is {user.status}, wanted SUSPENDED"
+        return await self._told_by_log(command, receipt, user)
+
+    async def _told_by_log(self, command: RevocationCommand, receipt: Receipt, user: User) -> Told:
+        kind, _, number = command.credential.partition(":")
+        who = f'authenticationContext.externalSessionId eq "{quoted(number)}"'
+        if kind != "okta-session":
+            who = f'actor.id eq "{user.id}"'
+        is_new_use_ours = kind != "okta-session" and user.status not in STOPPED  # may be the owner, signed in again
+        since = rfc3339(receipt.accepted_ns)
+        used = [] if is_new_use_ours else await self._api.events(since, f'outcome.result eq "SUCCESS" and {who}')
+        if used:
+            return "alive", "System Log", f"used since: {used[0].event_type} at {used[0].published}"
+        if user.status in STOPPED:
+            return "inactive", "user status", f"the user is {user.status}, and no use since"
+        cleared = f'eventType eq "user.session.clear" and target.id eq "{user.id}"'
+        if await self._api.events(receipt.reference["since"], cleared):
+            return "inactive", "System Log", "the sessions were cleared, and no use since"
+        return "unknown", "System Log", "neither cleared nor used since, as far as the log says yet"
+
+    async def _step_up(self, command: RevocationCommand) -> Done:
+        user, reference = await self._found(command)
+        await self._api.clear_sessions(user.id, False)
+        return ("cleared the user's sessions",), reference
+
+    async def _revoke_session(self, command: RevocationCommand) -> Done:
+        user, reference = await self._found(command)
+        await self._api.clear_sessions(user.id, True)
+        return ("cleared the user's sessions and tokens",), reference
+
+    async def _cut(self, command: RevocationCommand) -> Done:
+        user, reference = await self._found(command)
+        await self._api.revoke_user_grants(user.id)
+        await self._api.clear_sessions(user.id, True)
+        return ("revoked the user's grants", "cleared the user's sessions and tokens"), reference
+
+    async def _suspended(self, user: User) -> tuple[str, ...]:
+        if user.status in STOPPED:
+            return (f"found the user {user.status}",)
+        if user.status != "ACTIVE":
+            raise RefusedError(f"Okta: a user that is {user.status} cannot be suspended, only one that is ACTIVE")
+        await self._api.suspend(user.id)
+        return ("suspended the user",)
+
+    async def _found(self, command: RevocationCommand) -> tuple[User, dict[str, str]]:
+        """The user, and what ``prove`` needs. A session's is named by its login, an actor by its id."""
+        kind, _, number = command.credential.partition(":")
+        since = rfc3339(time.time_ns() - SKEW_NS)
+        user = await self._api.user(number if kind == "okta-actor" else command.principal)
+        return user, {"user": user.id, "since": since}
+
+
+def quoted(text: str) -> str:
+    """A text within a filter expression (SCIM, RFC 7644, section 3.4.2.2: JSON strings).
+
+    >>> quoted('a" or 1 eq 1')
+    'a\\\\" or 1 eq 1'
+    """
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def rfc3339(time_ns: int) -> str:
+    """A time as the System Log writes it.
+
+    >>> rfc3339(1_772_409_601_500_000_000)
+    '2026-03-02T00:00:01.500Z'
+    """
+    return datetime.fromtimestamp(time_ns / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
