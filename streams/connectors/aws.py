@@ -8,16 +8,15 @@ strangers): those are identities of their own.
 """
 
 import asyncio
-import time
-from collections.abc import Callable
 
 from detector.policy.guardrails import RevocationCommand
 from streams.connectors import aws_policies as policies
 from streams.connectors.aws_check import findings
 from streams.connectors.aws_client import Accounts
-from streams.connectors.aws_deeds import RUNGS, Rung, Work, account_of
-from streams.connectors.base import Deed, Description, Finding, Permission, Proof, Receipt, RefusedError
+from streams.connectors.aws_deeds import RUNGS, Work, account_of
+from streams.connectors.base import Deed, Description, Finding, Permission, Proof, Receipt
 from streams.connectors.settings.aws import AwsSettings
+from streams.connectors.telling import proof_of, receipt_of, wanted_deed
 
 RESIDUAL_S = 4.0
 """How long an IAM change takes to be felt everywhere. AWS says it is eventually consistent and gives no number; public measurements of 2025 found three to four seconds."""
@@ -32,32 +31,32 @@ DESCRIPTION = Description(
     deeds=(
         Deed(
             "narrow",
-            f"Inline policy `{policies.NARROW}` on the user or role: denies identities, secrets, models, new compute and what watches; the rest goes on. On a role it holds for everybody who uses it.",
+            f"puts the inline policy `{policies.NARROW}` on the user or role: identities, secrets, models, new compute and what watches are denied, the rest goes on",
             RESIDUAL_S,
             _CONSISTENCY,
         ),
         Deed(
             "revoke_session",
-            f"Inline policy `{policies.OLDER_SESSIONS}` on the user or role: denies everything to temporary credentials issued until now, innocent ones too. Later ones, and long-lived keys, go on.",
+            f"puts the inline policy `{policies.OLDER_SESSIONS}` on the user or role: temporary credentials issued until now are denied everything, innocent ones too",
             RESIDUAL_S,
             "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html",
         ),
         Deed(
             "disable_credential",
-            "Makes a long-lived access key inactive. Temporary credentials it was exchanged for (`GetSessionToken`, `GetFederationToken`) live on until `quarantine_principal`.",
+            "makes a long-lived access key inactive; temporary credentials it was exchanged for (`GetSessionToken`, `GetFederationToken`) live on until `quarantine_principal`",
             RESIDUAL_S,
             "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_access-keys.html",
         ),
         Deed(
             "quarantine_principal",
-            f"Inline policy `{policies.DENY_ALL}` on the user or role, every access key of the user inactive, and older sessions denied for good.",
+            f"puts the inline policy `{policies.DENY_ALL}` on the user or role, makes every access key of the user inactive, and denies older sessions for good",
             RESIDUAL_S,
             "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_disable-perms.html",
         ),
         Deed(
             "cut_delegation",
-            "Adds to the trust policy of every role that trusts the principal a statement denying it `sts:AssumeRole`. Sessions it already has are not touched. "
-            "To undo, remove the statement whose Sid begins with `OutpaceCut`; the receipt keeps the policy as it was.",
+            "adds to the trust policy of every role that trusts the principal a statement denying it `sts:AssumeRole`; sessions it already has are not touched; "
+            "to undo, remove the statement whose Sid begins with `OutpaceCut`; the receipt keeps the policy as it was",
             RESIDUAL_S,
             "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_update-role-trust-policy.html",
         ),
@@ -94,16 +93,16 @@ DESCRIPTION = Description(
             "https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html",
         ),
     ),
-    proof="Reads back from IAM: the key's status, the policies word for word, the roles' trust. That every region already honours it only a refused use can show.",
-    blind_to="Root users, IAM Identity Center users and service-linked roles cannot be restricted this way and are refused by name. What runs without the credential runs on.",
+    proof="reads back from IAM: the key's status, the policies word for word, the roles' trust; that every region already honours it only a refused use can show",
+    blind_to="root users, IAM Identity Center users and service-linked roles, which cannot be restricted this way and are refused by name; what runs without the credential",
 )
 
 
 class Aws:
     """The connector. Raises ``ConfigError`` where boto3 is missing or a secret cannot be read."""
 
-    def __init__(self, settings: AwsSettings, now_ns: Callable[[], int] = time.time_ns) -> None:
-        self._accounts, self._now_ns = Accounts(settings), now_ns
+    def __init__(self, settings: AwsSettings) -> None:
+        self._accounts = Accounts(settings)
 
     def describe(self) -> Description:
         """Always the same."""
@@ -115,40 +114,20 @@ class Aws:
 
     async def revoke(self, command: RevocationCommand) -> Receipt:
         """Carries a command out. Raises ``RefusedError`` or ``UnavailableError``."""
-        rung = _rung(command)
-        done = await asyncio.to_thread(lambda: rung.do(self._work(command)))
-        return Receipt(
-            command_id=command.command_id,
-            connector=DESCRIPTION.name,
-            action=command.action,
-            accepted_ns=self._now_ns(),
-            residual_s=RESIDUAL_S,
-            steps=done.steps,
-            reference=done.reference,
-        )
+        wanted_deed(DESCRIPTION, command)
+        done = await asyncio.to_thread(lambda: RUNGS[command.action].do(self._work(command)))
+        return receipt_of(DESCRIPTION, command, done.steps, done.reference)
 
     async def prove(self, command: RevocationCommand, receipt: Receipt) -> Proof:
         """Reads back whether it stands. Raises ``RefusedError`` or ``UnavailableError`` where it cannot be read."""
-        rung = _rung(command)
-        seen = await asyncio.to_thread(lambda: rung.look(self._work(command), receipt.reference))
-        return Proof(
-            command_id=command.command_id,
-            standing="inactive" if seen.is_gone else "alive",
-            method="read back from IAM",
-            text=seen.text,
-            asked_ns=self._now_ns(),
-        )
+        wanted_deed(DESCRIPTION, command)
+        seen = await asyncio.to_thread(lambda: RUNGS[command.action].look(self._work(command), receipt.reference))
+        return proof_of(command, "inactive" if seen.is_gone else "alive", "read back from IAM", seen.text)
 
     async def close(self) -> None:
         """Lets connections go."""
         await asyncio.to_thread(self._accounts.close)
 
     def _work(self, command: RevocationCommand) -> Work:
+        self._accounts.check_not_us(command.principal)
         return Work(command, self._accounts.iam(account_of(command)), self._accounts.settings)
-
-
-def _rung(command: RevocationCommand) -> Rung:
-    rung = RUNGS.get(command.action)
-    if rung is None:
-        raise RefusedError(f"AWS has no deed for {command.action}, wanted one of {', '.join(RUNGS)}")
-    return rung

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from detector.errors import ConfigError
+from detector.sources.cloudtrail_identity import role_of_session
 from streams.config import secret
 from streams.connectors.aws_names import Entity
 from streams.connectors.aws_policies import http_date_ns
@@ -124,6 +125,14 @@ class Accounts:
             self._caller = None
             return self._known_caller()
 
+    def check_not_us(self, principal: str) -> None:
+        """Raises ``RefusedError`` for whom we are ourselves, here or in another account: who locks himself out revokes nothing any more."""
+        with self._lock:
+            ours = role_of_session(self._known_caller().arn)
+        named = {_bare(ours), *(_bare(role) for role in self.settings.roles.values())}
+        if _bare(principal) in named:
+            raise RefusedError(f"principal {principal[:200]!r} is Outpace itself: name it in never_revoke")
+
     def close(self) -> None:
         """Lets connections go."""
         with self._lock:
@@ -212,6 +221,12 @@ def _refusal(answer: dict[str, Any], does: str, permission: str) -> RefusedError
     if code in ("NoSuchEntity", "NoSuchEntityException"):
         return NotFoundError(f"{text}: no such object")
     return RefusedError(text)
+
+
+def _bare(arn: str) -> tuple[str, ...]:
+    """An ARN without the path in its name: the ARN of a session does not give its role's."""
+    head, _, tail = arn.partition("/")
+    return head, tail.rpartition("/")[2]
 
 
 def _boto3(settings: AwsSettings) -> tuple[Any, Any]:

@@ -106,13 +106,14 @@ def look_key(work: Work, _reference: dict[str, str]) -> Seen:
 
 
 def quarantine_principal(work: Work) -> Done:
-    """Denies everything, makes every key inactive, and denies older sessions for good: lifting the first leaves the stolen ones dead."""
-    steps = [_written(work, policies.DENY_ALL, policies.deny_all())]
+    """Denies everything, makes every key inactive, and denies sessions issued until now for good: lifting the quarantine leaves the stolen ones dead."""
+    is_new = work.iam.policy(work.entity, policies.DENY_ALL) != policies.deny_all()
+    sessions = _cut_sessions(work, reaches_now=is_new)
+    steps = [*sessions.steps, _written(work, policies.DENY_ALL, policies.deny_all())]
     if work.entity.kind == "user":
         active = [key["AccessKeyId"] for key in _keys(work.iam, work.entity) if key["Status"] == "Active"]
         steps += [_made_inactive(work.iam, work.entity, key) for key in active]
-    sessions = _cut_sessions(work)
-    return Done((*steps, *sessions.steps), sessions.reference)
+    return Done(tuple(steps), sessions.reference)
 
 
 def look_quarantine(work: Work, reference: dict[str, str]) -> Seen:
@@ -166,14 +167,14 @@ RUNGS = {
 }
 
 
-def _cut_sessions(work: Work) -> Done:
+def _cut_sessions(work: Work, reaches_now: bool = False) -> Done:
     """Denies older sessions, unless what stands already reaches past the use that gave it away: a later date would end sessions nobody complained of."""
     used_ns = _time_ns("time of the command", work.command.time)
     standing_ns = policies.cutoff_ns(work.iam.policy(work.entity, policies.OLDER_SESSIONS))
-    if standing_ns > used_ns:
+    if standing_ns > used_ns and not reaches_now:
         cutoff = format_time(standing_ns)
         return Done((f"{_who(work)}: sessions issued before {cutoff} are denied already",), {"cutoff": cutoff})
-    cutoff = policies.cutoff_after(max(work.iam.clock.now_ns(), used_ns))
+    cutoff = policies.cutoff_after(max(work.iam.clock.now_ns(), used_ns, standing_ns - 10**9))
     work.iam.put_policy(work.entity, policies.OLDER_SESSIONS, policies.older_sessions(cutoff))
     return Done(
         (f"{_put(work)} {policies.OLDER_SESSIONS}: sessions issued before {cutoff} are denied",), {"cutoff": cutoff}

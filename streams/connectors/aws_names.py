@@ -9,9 +9,9 @@ from typing import Any, Literal, NamedTuple
 
 from streams.connectors.base import RefusedError
 
-_ENTITY = re.compile(r"^arn:(aws[a-z-]*):iam::(\d{12}):(user|role)/((?:[!-.0-~]+/)*)([\w+=,.@-]{1,64})$", re.ASCII)
-_OUTSIDER = re.compile(r"^account:(\d{12}):([A-Z0-9]{16,128})(?::[\w+=,.@-]{2,64})?$", re.ASCII)
-_KEY = re.compile(r"^(AKIA|ASIA)[A-Z0-9]{8,124}$", re.ASCII)
+_ENTITY = re.compile(r"^arn:(aws[a-z-]*):iam::(\d{12}):(user|role)/((?:[!-.0-~]+/)*)([\w+=,.@-]{1,64})\Z", re.ASCII)
+_OUTSIDER = re.compile(r"^account:(\d{12}):([A-Z0-9]{16,128})(?::[\w+=,.@-]{2,64})?\Z", re.ASCII)
+_KEY = re.compile(r"^(AKIA|ASIA)[A-Z0-9]{8,124}\Z", re.ASCII)
 _RESERVED = ("AWSReservedSSO_", "AWSServiceRoleFor")
 _RESERVED_PATHS = ("aws-reserved/", "aws-service-role/")
 

@@ -25,8 +25,8 @@ from streams.connectors.telling import proof_of, receipt_of, wanted_deed
 
 _DOCS = "https://developer.hashicorp.com/vault/api-docs/"
 _TOKEN, _LEASES, _ENTITY = _DOCS + "auth/token", _DOCS + "system/leases", _DOCS + "secret/identity/entity"
-_UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
-_ACCESSOR = re.compile(r"^[A-Za-z0-9._-]{8,200}$")
+_UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+_ACCESSOR = re.compile(r"^[A-Za-z0-9._-]{8,200}\Z")
 _TAKES = "revoke_session, disable_credential"
 
 DESCRIPTION = Description(

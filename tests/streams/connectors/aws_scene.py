@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from moto.iam.models import iam_backends
 
 from detector.policy.guardrails import RevocationCommand
+from streams.connectors import aws_policies as policies
 from streams.connectors.aws import DESCRIPTION, Aws
 from streams.connectors.settings.aws import AwsSettings
 from tests.fakes.aws import ACCOUNT, OTHER, FakeAws, Keys
@@ -45,6 +46,8 @@ class AwsScene:
     """Two accounts. Which of its stolen things a command is about follows from the permission taken: users, roles, or what lies in the other account."""
 
     cannot: frozenset[str] = frozenset()
+    actions: tuple[str, ...] | None = None
+    exercised: frozenset[str] | None = None
     retry_after_s = 0.0
 
     def __init__(self) -> None:
@@ -161,6 +164,16 @@ class AwsScene:
         with self.fake.unguarded():
             self.iam.delete_access_key(UserName="app", AccessKeyId=self.keys[ACCOUNT].access_key_id)
             self.iam.delete_user(UserName="app")
+
+    def backdate_sessions_of_worker(self) -> None:
+        """The revocation was a day ago."""
+        document = json.dumps(policies.older_sessions("2026-03-02T00:00:01Z"))
+        with self.fake.unguarded():
+            self.iam.put_role_policy(RoleName="worker", PolicyName=policies.OLDER_SESSIONS, PolicyDocument=document)
+
+    def lift_quarantine_of_worker(self) -> None:
+        with self.fake.unguarded():
+            self.iam.delete_role_policy(RoleName="worker", PolicyName=policies.DENY_ALL)
 
     def unique_id_of_outsider(self) -> str:
         iam_backends[OTHER]["aws"].users["app"].id = "AIDAEXAMPLEOUTSIDER0"  # moto's own look like nobody's

@@ -94,7 +94,7 @@ def test_a_session_taken_after_the_first_revocation_is_revoked_by_a_command_of_i
         ("revoke_session", "ASIAEXAMPLEWORKER000", "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0a", "Identity Center"),
         ("quarantine_principal", "ASIAEXAMPLEWORKER000", "aws-service:lambda.amazonaws.com", "wanted the ARN"),
         ("narrow", "AKIAEXAMPLEAPP000000", user("app", STRANGE), "not ours to act in, wanted one of 123456789012, 210987654321"),
-        ("alert", "AKIAEXAMPLEAPP000000", user("app"), "no deed for alert"),
+        ("alert", "AKIAEXAMPLEAPP000000", user("app"), "cannot alert, only narrow"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_refused_with_the_reason_and_changes_nothing(
@@ -117,6 +117,35 @@ def test_quarantine_reaches_every_key_and_every_session_of_the_user() -> None:
             assert not await scene.passes("iam", keys, "list_users")
         assert sum("UpdateAccessKey" in step for step in receipt.steps) == 2
         assert not [step for step in receipt.steps if second.access_key_id in step]
+
+    play(test)
+
+
+def test_a_session_taken_between_two_rungs_stays_dead_when_the_quarantine_is_lifted() -> None:
+    async def test(scene: AwsScene, connector: Aws) -> None:
+        await connector.revoke(
+            command("revoke_session", scene.worker[ACCOUNT].access_key_id, role("worker"), time="2026-03-02T00:00:00Z")
+        )
+        await asyncio.to_thread(scene.backdate_sessions_of_worker)
+        between = scene.assume(scene.keys[ACCOUNT], role("worker"))
+        assert await scene.passes("iam", between, "list_users")
+        await connector.revoke(
+            command("quarantine_principal", between.access_key_id, role("worker"), time="2026-03-02T00:00:00Z")
+        )
+        await asyncio.to_thread(scene.lift_quarantine_of_worker)
+        assert not await scene.passes("iam", between, "list_users")
+
+    play(test)
+
+
+@pytest.mark.parametrize("principal", [user("outpace"), OUR_ROLE, role("some/path/outpace", OTHER)])
+@pytest.mark.parametrize("action", ["narrow", "quarantine_principal", "cut_delegation"])
+def test_outpace_never_locks_itself_out(action: str, principal: str) -> None:
+    async def test(scene: AwsScene, connector: Aws) -> None:
+        before = scene.picture()
+        with pytest.raises(RefusedError, match="is Outpace itself"):
+            await connector.revoke(command(action, "AKIAEXAMPLEAPP000000", principal))
+        assert scene.picture() == before
 
     play(test)
 

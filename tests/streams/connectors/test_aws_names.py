@@ -1,7 +1,7 @@
 """What the detector calls AWS identities, as IAM knows them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from detector.sources.cloudtrail_identity import Issuer, SessionContext, UserIdentity, identify
@@ -50,7 +50,8 @@ def test_identities_without_an_arn_of_a_user_or_role_are_refused(identity: UserI
         entity_of(identify(identity)[0])
 
 
-@given(st.text() | st.from_regex(r"arn:aws:iam::\d{12}:(user|role)/.*"))
+@example("arn:aws:iam::123456789012:user/app\n")
+@given(st.text() | st.from_regex(r"\Aarn:aws:iam::[0-9]{12}:(user|role)/[a-z/*\n]{1,9}\Z"))
 def test_any_text_is_an_entity_or_refused_and_never_a_name_iam_would_read_otherwise(text: str) -> None:
     try:
         entity = entity_of(text)
