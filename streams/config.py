@@ -14,11 +14,15 @@ from msgspec import Meta
 
 from detector.config import Policy
 from detector.errors import ConfigError
+from streams.connectors.settings.aws import AwsSettings
 from streams.connectors.settings.entra import Entra
+from streams.connectors.settings.gcp import GcpSettings
 from streams.connectors.settings.github import GitHub
 from streams.connectors.settings.kafka_topic import KafkaTopic
+from streams.connectors.settings.kubernetes import KubernetesSettings
 from streams.connectors.settings.oauth import OAuth
 from streams.connectors.settings.okta import Okta
+from streams.connectors.settings.vault import VaultSettings
 from streams.connectors.settings.webhook import Notify, Webhook
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
@@ -122,9 +126,13 @@ class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Connectors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who carries revocation commands out. A connector's settings stand in ``streams/connectors/settings``; who makes it of them, in ``streams/connectors/registry.py``."""
 
+    aws: AwsSettings | None = None
     entra: Entra | None = None
+    gcp: GcpSettings | None = None
     github: GitHub | None = None
+    kubernetes: KubernetesSettings | None = None
     okta: Okta | None = None
+    vault: VaultSettings | None = None
     oauth: tuple[OAuth, ...] = ()
     webhooks: tuple[Webhook, ...] = ()
     kafka_topics: tuple[KafkaTopic, ...] = ()

@@ -9,16 +9,22 @@ import msgspec
 from streams.config import Connectors
 from streams.connectors.base import Description
 from streams.connectors.registry import MAKERS
+from streams.connectors.settings.aws import AwsSettings
 from streams.connectors.settings.entra import Entra
+from streams.connectors.settings.gcp import GcpSettings
 from streams.connectors.settings.github import GitHub, OwnApp
 from streams.connectors.settings.http import Http
 from streams.connectors.settings.kafka_topic import KafkaTopic
+from streams.connectors.settings.kubernetes import KubernetesSettings
 from streams.connectors.settings.oauth import OAuth
 from streams.connectors.settings.okta import Okta
+from streams.connectors.settings.vault import VaultSettings
 from streams.connectors.settings.webhook import Notify, Webhook
 
 EXAMPLES: dict[str, Any] = {
+    "aws": AwsSettings(roles={"123456789012": "arn:aws:iam::123456789012:role/outpace-responder"}),
     "entra": Entra("example.onmicrosoft.com", "11111111-1111-1111-1111-111111111111", "env:ENTRA_SECRET"),
+    "gcp": GcpSettings(("example-project",), key="file:/run/secrets/gcp.json"),
     "github": GitHub(
         "example",
         client_id="Iv1.example",
@@ -30,12 +36,14 @@ EXAMPLES: dict[str, Any] = {
         token="env:GITHUB_TOKEN",  # noqa: S106
         apps=(OwnApp("1002", "file:/run/secrets/deploy-bot.pem"),),
     ),
+    "kubernetes": KubernetesSettings(),
     "okta": Okta(
         "https://example.okta.com",
         client_id="0oaexample",
         private_key="file:/run/secrets/okta.pem",
         universal_logout=True,
     ),
+    "vault": VaultSettings("https://vault.example.com:8200", "env:VAULT_TOKEN"),
     "oauth": OAuth("https://login.example.com", "outpace", "env:OAUTH_SECRET", "/run/secrets/tokens"),
     "webhooks": Webhook("https://hooks.example.com/outpace", signing_secret="env:WEBHOOK_SECRET"),  # noqa: S106
     "kafka_topics": KafkaTopic("example.commands"),

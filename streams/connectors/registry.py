@@ -19,9 +19,13 @@ ANYBODY = "*"
 """The provider of a connector that takes what nobody else does."""
 
 MAKERS: dict[str, str] = {
+    "aws": "streams.connectors.aws:Aws",
     "entra": "streams.connectors.entra:EntraConnector",
+    "gcp": "streams.connectors.gcp:Gcp",
     "github": "streams.connectors.github:GitHubConnector",
+    "kubernetes": "streams.connectors.kubernetes:Kubernetes",
     "okta": "streams.connectors.okta:OktaConnector",
+    "vault": "streams.connectors.vault:Vault",
     "oauth": "streams.connectors.oauth:OAuthConnector",
     "webhooks": "streams.connectors.webhook:WebhookConnector",
     "kafka_topics": "streams.connectors.kafka_topic:KafkaTopicConnector",
