@@ -24,7 +24,7 @@ from streams.connectors.settings.webhook import Notify, Webhook
 EXAMPLES: dict[str, Any] = {
     "aws": AwsSettings(roles={"123456789012": "arn:aws:iam::123456789012:role/outpace-responder"}),
     "entra": Entra("example.onmicrosoft.com", "11111111-1111-1111-1111-111111111111", "env:ENTRA_SECRET"),
-    "gcp": GcpSettings(("example-project",), key="file:/run/secrets/gcp.json"),
+    "gcp": GcpSettings(("example-project",), private_key="file:/run/secrets/gcp.json"),
     "github": GitHub(
         "example",
         client_id="Iv1.example",

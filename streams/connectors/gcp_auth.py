@@ -41,7 +41,7 @@ class GoogleToken:
     """
 
     def __init__(self, settings: GcpSettings) -> None:
-        text = secret(settings.key)
+        text = secret(settings.private_key)
         self._key = _key_file(text) if text else None
         if self._key is not None:
             self._signing, self._algorithm = signing_key(self._key.private_key)

@@ -63,7 +63,7 @@ class GcpScene(FakeScene):
     def connect(self, **settings: Any) -> Gcp:
         names = ("iam_url", "api_keys_url", "resource_manager_url", "token_url", "metadata_url")
         return Gcp(
-            GcpSettings(**({"projects": (PROJECT,), "key": self.key} | dict.fromkeys(names, self.fake.url) | settings))
+            GcpSettings(**({"projects": (PROJECT,), "private_key": self.key} | dict.fromkeys(names, self.fake.url) | settings))
         )
 
     def command(self, action: str, **fields: Any) -> RevocationCommand:
@@ -212,4 +212,4 @@ def test_a_key_of_ours_that_was_disabled_is_told_by_check() -> None:
 def test_a_key_file_that_is_none_is_no_configuration(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_GCP_BROKEN", text or "none")
     with pytest.raises(ConfigError, match="key"):
-        Gcp(GcpSettings((PROJECT,), key="env:TEST_GCP_BROKEN"))
+        Gcp(GcpSettings((PROJECT,), private_key="env:TEST_GCP_BROKEN"))
