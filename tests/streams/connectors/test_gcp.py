@@ -63,7 +63,9 @@ class GcpScene(FakeScene):
     def connect(self, **settings: Any) -> Gcp:
         names = ("iam_url", "api_keys_url", "resource_manager_url", "token_url", "metadata_url")
         return Gcp(
-            GcpSettings(**({"projects": (PROJECT,), "private_key": self.key} | dict.fromkeys(names, self.fake.url) | settings))
+            GcpSettings(
+                **({"projects": (PROJECT,), "private_key": self.key} | dict.fromkeys(names, self.fake.url) | settings)
+            )
         )
 
     def command(self, action: str, **fields: Any) -> RevocationCommand:
@@ -162,7 +164,7 @@ def test_we_may_be_whom_the_machine_says() -> None:
         await connector.revoke(scene.command("quarantine_principal"))
         assert not await scene.use("quarantine_principal")
 
-    play(test, key="")
+    play(test, private_key="")
 
 
 @pytest.mark.parametrize(
