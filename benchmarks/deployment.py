@@ -18,7 +18,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks.broker import REPOSITORY, free_port
-from streams.config import Ingest, Kafka, PathSource, Settings, Web, Worker
+from streams.config import Ingest, Kafka, PathSource, Settings, Web, Worker, as_toml
 from streams.connection import aiokafka_settings
 from streams.topics import Topics
 
@@ -44,7 +44,7 @@ class Process:
         self.name, self.log, self.port = name, folder / f"{name}.log", free_port()
         own = msgspec.structs.replace(settings, web=Web(port=self.port), state_folder=str(folder / name))
         path = folder / f"{name}.toml"
-        path.write_bytes(msgspec.toml.encode(msgspec.to_builtins(own)))
+        path.write_bytes(as_toml(own))
         self.arguments = [sys.executable, "-m", "streams.cli", command, "--settings", str(path)]
         self.started_in = folder / f"{name}.cwd"
         self.started_in.mkdir()

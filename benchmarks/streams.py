@@ -46,7 +46,7 @@ from detector.sources.timestamps import FOREVER_NS, format_time
 from simulation.stream import records
 from streams import admin, connection
 from streams.columns import columns_of
-from streams.config import Ingest, Kafka, Settings, TopicSource, Web, Worker
+from streams.config import Ingest, Kafka, Settings, TopicSource, Web, Worker, as_toml
 from streams.frames import pack_columns, partition_of
 from streams.replay import Replay
 
@@ -94,11 +94,7 @@ class Process:
         path = folder / f"{command}.toml"
         port = free_port()
         path.write_bytes(
-            msgspec.toml.encode(
-                msgspec.to_builtins(
-                    msgspec.structs.replace(settings, web=Web(port=port), state_folder=str(folder / command))
-                )
-            )
+            as_toml(msgspec.structs.replace(settings, web=Web(port=port), state_folder=str(folder / command)))
         )
         self.url = f"http://127.0.0.1:{port}/metrics"
         with self.log.open("wb") as out:
