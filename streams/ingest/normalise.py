@@ -13,7 +13,7 @@ import numpy as np
 
 from detector.columns import Batch, Vocabulary
 from detector.config import Policy
-from detector.errors import Rejection
+from detector.errors import ConfigError, Rejection
 from detector.event import Provider
 from detector.ordering import NOTHING, in_order
 from detector.sources.framing import Block
@@ -22,12 +22,18 @@ from streams.columns import columns_of
 from streams.frames import Columns
 from streams.ingest.arrivals import Arrival
 from streams.ingest.refused import Refused, refused
+from streams.logs import logger
 from streams.merge import Parse
-from streams.parsers import believable_until_ns, parsers_of
+from streams.parsers import believable_until_ns, feeds_stamp, parsers_of
 
+log = logger("ingest")
 HEAD_BYTES = 1 << 16
 MOST_ORIGINS = 4096
 FRESH_PARSERS_S = 3600
+LOOK_EVERY_S = 2
+"""Between two looks at whether a context file changed."""
+AGAIN_S = 60
+"""Until rules and context that could not be read are tried again."""
 UNKNOWN = "no audit record of a known provider (CloudTrail, Okta, Keycloak)"
 NO_COLUMNS = Columns.of([])
 
@@ -47,25 +53,44 @@ class Normaliser:
         self._policy, self._policy_path, self._now_ns = policy, policy_path, now_ns
         self._known: dict[str, Provider] = {}
         self._vocabulary = Vocabulary()
-        self._fresh_until_ns = 0
+        self._fresh_until_ns, self._look_at_ns = 0, 0
+        self._stamp: tuple[tuple[int, int, int], ...] = ()
         self._parsers: dict[Provider, Parse] = {}
         self._renew()
 
     def take(self, arrival: Arrival, kind: str) -> Normalised:
         """Rows and columns of an arrival of a source of this kind."""
-        if self._now_ns() > self._fresh_until_ns:
-            self._renew()
+        self._keep_fresh()
         block = arrival.block
         batches, rejected = self._parsed(block, arrival.provider) if block.data.strip() else ([], [])
         rows, columns = _in_order(batches)
         columns.received_ns[:] = arrival.received_ns
         return Normalised(rows, columns, _refusals(block, [*arrival.rejected, *rejected], kind, arrival.received_ns))
 
+    def _keep_fresh(self) -> None:
+        """New parsers where theirs are old, or where a context file changed: what it says of an identity is remembered with the identity."""
+        now_ns = self._now_ns()
+        if now_ns <= self._look_at_ns:
+            return
+        self._look_at_ns = now_ns + LOOK_EVERY_S * 10**9
+        stamp = feeds_stamp(self._policy, self._policy_path)
+        if now_ns > self._fresh_until_ns or stamp != self._stamp:
+            self._reread(now_ns, stamp)
+
+    def _reread(self, now_ns: int, stamp: tuple[tuple[int, int, int], ...]) -> None:
+        """A file that cannot be read just now must not stop what is under way: what was known before goes on to hold."""
+        try:
+            self._renew()
+        except ConfigError as error:
+            self._stamp, self._fresh_until_ns = stamp, now_ns + AGAIN_S * 10**9
+            log.warning("rules or context cannot be read, what they said before holds on", error=str(error)[:300])
+
     def _renew(self) -> None:
         """Parsers hold the latest time they believe; one made yesterday would refuse today. Only memos are lost."""
         now_ns = self._now_ns()
-        self._fresh_until_ns = now_ns + FRESH_PARSERS_S * 10**9
+        self._stamp = feeds_stamp(self._policy, self._policy_path)
         self._parsers = parsers_of(self._policy, self._policy_path, believable_until_ns(now_ns), self._vocabulary)
+        self._fresh_until_ns = now_ns + FRESH_PARSERS_S * 10**9
 
     def _parsed(self, block: Block, given: Provider | None) -> tuple[list[Batch], list[Rejection]]:
         if given is not None:
