@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from detector.config import Policy
 from detector.errors import ConfigError
+from streams.signals.settings import Signals
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -116,6 +117,7 @@ class Settings(Policy, frozen=True, forbid_unknown_fields=True):
     ingest: Ingest = Ingest()
     worker: Worker = Worker()
     web: Web = Web()
+    signals: Signals = Signals()
     state_folder: str = "outpace-state"
 
 
