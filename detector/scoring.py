@@ -279,7 +279,10 @@ def score_resource(s: Arrays, q: Row, x: Row, e: Row, now: float, learns: bool) 
 
 @compiled
 def score_context(q: Row, c: Row, x: Row, marks: int) -> None:
-    """What is said beside the log: a published secret, a credential that should be gone, a posture that is not as it should be. Each counts once a credential; a posture again once it was well in between."""
+    """What is said beside the log: a published secret, a credential that should be gone, a posture that is not as it should be.
+
+    Each counts once a credential; a posture again once it was well in between.
+    """
     if marks & _EXPOSED and not c.context & 1:
         x.context += EXPOSED_BITS
         q.gate += 1.0

@@ -10,22 +10,29 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
 from aiohttp import web
 from joserfc import jws
 from joserfc.jwk import RSAKey
 
 from streams.signals.bearer import Bearers
+from streams.signals.inbox import Inbox
 from streams.signals.keys import KeyFile, new_key, write_keys
+from streams.signals.listening import Listener
 from streams.signals.pushing import Pusher
+from streams.signals.receiver import Receiver
+from streams.signals.remote import Remote
 from streams.signals.settings import Allowed, Believed, Transmit
 from streams.signals.store import open_store
 from streams.signals.transmitter import Transmitter
 from streams.signals.transmitter_web import TransmitterWeb
+from streams.signals.verifying import FetchedKeys
 
 ISSUER, AUDIENCE = "https://tr.example.com", "https://receiver.example.com"
 NOW_S = 1_800_000_000.0
 SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
+PUSH_TOKEN = "a-token-to-push-with-0"
 TOKENS = {"soc": "a-token-of-the-soc-000", "idp": "a-token-of-the-idp-000"}
 
 
@@ -142,3 +149,48 @@ async def listening(routes: list[web.RouteDef], port: int, most_bytes: int = 64 
 def bearer(name: str = "soc") -> dict[str, str]:
     """The header a receiver shows."""
     return {"Authorization": f"Bearer {TOKENS[name]}"}
+
+
+class Heard:
+    """What a receiver took and refused."""
+
+    def __init__(self) -> None:
+        self.received: list[str] = []
+        self.refused: list[str] = []
+        self.repeated = 0
+
+    def note_set_received(self, event: str) -> None:
+        self.received.append(event)
+
+    def note_set_refused(self, reason: str) -> None:
+        self.refused.append(reason)
+
+    def note_set_repeated(self) -> None:
+        self.repeated += 1
+
+    def note_set_sent(self, event: str) -> None:
+        raise AssertionError("a receiver sends nothing")
+
+    def note_set_lost(self, cause: str, count: int = 1) -> None:
+        raise AssertionError("a receiver loses nothing")
+
+
+class Party:
+    """A receiver of a served transmitter."""
+
+    def __init__(self, folder: Path, session: aiohttp.ClientSession, issuer: str, **changed: Any) -> None:
+        self.heard, self.session = Heard(), session
+        self.store = open_store(folder / "receiver.sqlite")
+        self.inbox = Inbox(self.store)
+        remote = Remote(issuer, TOKENS["soc"], session)
+        keys = FetchedKeys(remote.jwks, time.monotonic, 0.0)
+        self.receiver = Receiver(believed(issuer, **changed), keys, self.store, time.time, self.heard)
+        self.listener = Listener(self.receiver, remote, PUSH_TOKEN, counter())
+
+
+@contextlib.asynccontextmanager
+async def party(folder: Path, issuer: str, **changed: Any) -> AsyncIterator[Party]:
+    async with aiohttp.ClientSession() as session:
+        found = Party(folder, session, issuer, **changed)
+        yield found
+        found.store.close()

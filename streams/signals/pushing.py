@@ -56,7 +56,8 @@ class Pusher:
 
     async def _until_stirred(self) -> None:
         try:
-            await asyncio.wait_for(self._stirred.wait(), LOOK_EVERY_S)
+            async with asyncio.timeout(LOOK_EVERY_S):  # wait_for of 3.11 loses a cancellation that comes with the news
+                await self._stirred.wait()
         except TimeoutError:
             return
 

@@ -32,8 +32,11 @@ class ReceiverWeb:
             if receiver is not None:
                 receiver.tally.note_set_refused("unauthenticated")
             return _refusal(401, SetError("authentication_failed", "no token of this transmitter"))
+        if request.content_type != CONTENT_TYPE:
+            receiver.tally.note_set_refused("malformed")
+            return _refusal(400, SetError("invalid_request", f"wanted content type {CONTENT_TYPE}"))
         try:
-            await receiver.take(await _body(request))
+            await receiver.take(await request.read())
         except RefusedSetError as error:
             return _refusal(400, SetError(error.code, str(error)[:300]))
         except KeysUnavailableError:
@@ -42,12 +45,6 @@ class ReceiverWeb:
             receiver.tally.note_set_refused("oversized")
             return _refusal(413, SetError("invalid_request", "SET too large"))
         return web.Response(status=202)
-
-
-async def _body(request: web.Request) -> bytes:
-    if request.content_type != CONTENT_TYPE:
-        raise RefusedSetError("malformed", f"content type {request.content_type[:80]!r}, wanted {CONTENT_TYPE}")
-    return await request.read()
 
 
 def _refusal(status: int, error: SetError) -> web.Response:

@@ -75,7 +75,10 @@ class Serving:
         return f"no stream from {', '.join(missing)}" if missing else True
 
     def close(self) -> None:
-        """Lets go of the store."""
+        """Lets go of the store; what is counted stays as it was."""
+        if self.transmitter is not None:
+            left = len(self.transmitter.outbox)
+            self.metrics.sets_waiting.set_function(lambda: left)
         self.store.close()
 
     def _add_transmitter(self) -> None:

@@ -10,25 +10,18 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from signalling import AUDIENCE, TOKENS, Served, allowed, believed, counter, free_port, key, listening, served
+from signalling import AUDIENCE, PUSH_TOKEN, Party, Served, allowed, free_port, key, listening, party, served
 
 from detector.identity.signals import read_facts, standings
 from streams.signals import events
 from streams.signals.bearer import Bearers
-from streams.signals.inbox import Inbox
 from streams.signals.keys import write_keys
-from streams.signals.listening import Listener
 from streams.signals.outgoing import Happening, set_of
-from streams.signals.receiver import Receiver, write_facts
+from streams.signals.receiver import write_facts
 from streams.signals.receiver_web import ReceiverWeb
-from streams.signals.remote import Remote
 from streams.signals.settings import PushTo
-from streams.signals.store import open_store
 from streams.signals.subjects import Email
 from streams.signals.transmitter import Message
-from streams.signals.verifying import FetchedKeys
-
-PUSH_TOKEN = "a-token-to-push-with-0"
 
 
 def happening(action: str = "disable_credential", cause: str = "c-1", credential: str = "AKIAEXAMPLE") -> Happening:
@@ -45,51 +38,6 @@ def happening(action: str = "disable_credential", cause: str = "c-1", credential
         pattern="credential_testing",
         why="credential_testing",
     )
-
-
-class Heard:
-    """What a receiver took and refused."""
-
-    def __init__(self) -> None:
-        self.received: list[str] = []
-        self.refused: list[str] = []
-        self.repeated = 0
-
-    def note_set_received(self, event: str) -> None:
-        self.received.append(event)
-
-    def note_set_refused(self, reason: str) -> None:
-        self.refused.append(reason)
-
-    def note_set_repeated(self) -> None:
-        self.repeated += 1
-
-    def note_set_sent(self, event: str) -> None:
-        raise AssertionError("a receiver sends nothing")
-
-    def note_set_lost(self, cause: str, count: int = 1) -> None:
-        raise AssertionError("a receiver loses nothing")
-
-
-class Party:
-    """A receiver of a served transmitter."""
-
-    def __init__(self, folder: Path, session: aiohttp.ClientSession, issuer: str, **changed: Any) -> None:
-        self.heard, self.session = Heard(), session
-        self.store = open_store(folder / "receiver.sqlite")
-        self.inbox = Inbox(self.store)
-        remote = Remote(issuer, TOKENS["soc"], session)
-        keys = FetchedKeys(remote.jwks, time.monotonic, 0.0)
-        self.receiver = Receiver(believed(issuer, **changed), keys, self.store, time.time, self.heard)
-        self.listener = Listener(self.receiver, remote, PUSH_TOKEN, counter())
-
-
-@contextlib.asynccontextmanager
-async def party(folder: Path, issuer: str, **changed: Any) -> AsyncIterator[Party]:
-    async with aiohttp.ClientSession() as session:
-        found = Party(folder, session, issuer, **changed)
-        yield found
-        found.store.close()
 
 
 @contextlib.asynccontextmanager

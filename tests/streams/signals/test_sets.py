@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from signalling import jwks, key
 
@@ -84,11 +84,13 @@ def test_the_examples_cover_every_event_but_the_one_nobody_prints() -> None:
     assert set(events.NAMES) - shown == {"sessions_revoked"}
 
 
+@settings(deadline=None)
 @given(SETS)
 def test_what_is_written_is_read_back_the_same(event: SecurityEvent) -> None:
     assert read_claims(claims_of(event)) == event
 
 
+@settings(deadline=None)
 @given(SETS)
 def test_a_signature_holds_for_what_it_was_made_for(event: SecurityEvent) -> None:
     trust = Trust(issuer=event.issuer, audience=event.audience[-1:])

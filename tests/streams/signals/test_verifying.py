@@ -9,7 +9,7 @@ import warnings
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from joserfc.jwk import RSAKey
 from signalling import AUDIENCE, ISSUER, NOW_S, SESSION_REVOKED, b64, claims, jwks, key, token
@@ -214,11 +214,13 @@ def test_a_header_that_must_be_understood_is_not() -> None:
     assert reason(b".".join((nested, *token().split(b".")[1:]))) == "malformed"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400) | st.text(max_size=300).map(lambda text: text.encode("utf-8", "replace")))
 def test_whatever_is_sent_is_refused_and_never_breaks_anything(raw: bytes) -> None:
     assert reason(raw)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2), st.binary(min_size=1, max_size=60))
 def test_a_set_with_a_part_exchanged_is_refused(part: int, junk: bytes) -> None:
     parts = token().split(b".")
@@ -236,6 +238,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["iss", "aud", "iat", "jti", "sub_id", "events", "txn", "sub"]), JSON)
 def test_any_claim_replaced_by_anything_is_refused_by_name_or_taken(name: str, value: Any) -> None:
     with contextlib.suppress(RefusedSetError):  # anything else would be raised here
