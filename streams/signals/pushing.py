@@ -27,6 +27,9 @@ AT_ONCE = 100
 FINAL = frozenset({"invalid_request", "invalid_issuer", "invalid_audience", "invalid_state"})
 """Refusals that another try would meet again (RFC 8935 section 2.4). The others are about keys or rights, which somebody will put right."""
 
+FINAL_STATUSES = frozenset({413, 415, 422})
+"""Too large, of a kind not taken, not to be processed: the SET would be so the next time too."""
+
 
 class Pusher:
     """Delivers a transmitter's push streams until cancelled. ``chance`` gives numbers from 0 to 1: retries of many streams spread out."""
@@ -85,8 +88,8 @@ class Pusher:
             status, refusal = await self._post(session, stream, waiting)
             if status // 100 == 2:
                 self._settle(stream, waiting)
-            elif refusal is not None and refusal.err in FINAL:
-                self._give_up(stream, waiting, refusal)
+            elif status in FINAL_STATUSES or (refusal is not None and refusal.err in FINAL):
+                self._give_up(stream, waiting, refusal.err if refusal else str(status))
             else:
                 self._postpone(stream, waiting, f"{status} {refusal.err if refusal else ''}".strip())
                 return
@@ -114,7 +117,7 @@ class Pusher:
         for event in self.transmitter.outbox.settle(stream.stream_id, [waiting.jti], self.transmitter.clock_s()):
             self.transmitter.tally.note_set_sent(event)
 
-    def _give_up(self, stream: Stream, waiting: Waiting, refusal: SetError) -> None:
+    def _give_up(self, stream: Stream, waiting: Waiting, why: str) -> None:
         if self.transmitter.outbox.settle(stream.stream_id, [waiting.jti], self.transmitter.clock_s()):
             self.transmitter.tally.note_set_lost("refused")
         log.warning(
@@ -122,7 +125,7 @@ class Pusher:
             receiver=stream.receiver,
             stream=stream.stream_id,
             jti=waiting.jti,
-            err=refusal.err,
+            answer=why[:120],
         )
 
     def _postpone(self, stream: Stream, waiting: Waiting, answer: str) -> None:

@@ -62,6 +62,9 @@ class Receiver:
             event = await verified(token, self.trust, self.keys, self.clock_s())
             if jti and jti != event.jti:
                 raise RefusedSetError("claims", f"jti {event.jti[:120]!r} came as {jti[:120]!r}")
+            if self.inbox.has(event.issuer, event.jti):
+                self.tally.note_set_repeated()
+                return Taken(event, False)
             self._check_subject(event)
             return self._taken(event)
         except RefusedSetError as error:
@@ -86,10 +89,7 @@ class Receiver:
         is_wanted = concerns_us(event.subject, self.believed.tenants)
         facts = facts_of(event, self.believed, int(now_s * 1e9)) if is_wanted else []
         until_s = now_s + self.trust.max_age_s + 2 * self.trust.skew_s
-        is_new = self.inbox.take(event.issuer, event.jti, facts, until_s)
-        if not is_new:
-            self.tally.note_set_repeated()
-            return Taken(event, False)
+        self.inbox.take(event.issuer, event.jti, facts, until_s)
         self.tally.note_set_received(events.name_of(event.event))
         self._heed(event.event)
         if facts:
