@@ -60,12 +60,13 @@ class Binding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Files of credentials known to be exposed, planted as canaries, or retired; declared bindings."""
+    """Files of credentials known to be exposed, planted as canaries, or retired; declared bindings; what ``outpace signals serve`` received."""
 
     exposed: str = ""
     canaries: str = ""
     retired: str = ""
     bindings: tuple[Binding, ...] = ()
+    signals: str = ""
 
 
 class Guards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -49,6 +49,7 @@ class Mark(IntEnum):
     TEMPORARY = 64
     UNATTRIBUTED = 128
     NOTICE = 256
+    DISTRUSTED = 512
 
 
 class Actor(msgspec.Struct, frozen=True, gc=False):

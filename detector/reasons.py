@@ -70,14 +70,21 @@ def _reasons(exhibit: Exhibit) -> list[Reason]:
             )
         )
     if x["context"] > 0.0:
-        word = "known to be exposed" if event.actor.marks & Mark.EXPOSED else "retired, yet in use"
-        found.append(Reason("context", round(float(x["context"]), 2), event.event_id, f"this credential is {word}"))
+        found.append(Reason("context", round(float(x["context"]), 2), event.event_id, _context_text(event.actor.marks)))
     found += [
         Reason(f"challenger:{name}", round(bits, 2), event.event_id, f"{name} is surprised (shown, not counted)")
         for name, bits in exhibit.surprises
         if bits > SHADOW_BITS
     ]
     return found
+
+
+def _context_text(marks: int) -> str:
+    """What was known beside the log, the worst first."""
+    if marks & (Mark.EXPOSED | Mark.RETIRED):
+        word = "known to be exposed" if marks & Mark.EXPOSED else "retired, yet in use"
+        return f"this credential is {word}"
+    return "another party's signal says device, posture or risk behind this credential is not as it should be"
 
 
 def _operation_text(x: np.void, event: AuditEvent) -> str:

@@ -77,6 +77,8 @@ NOTEWORTHY_BITS = 0.5
 NOTEWORTHY_COLD_BITS = 2.0
 EXPOSED_BITS = 6.0
 RETIRED_BITS = 8.0
+DISTRUSTED_BITS = 3.0
+"""As much as one new source: a posture that went wrong is no thief yet."""
 SIGNAL_BITS, SIGNAL_MAX, SIGNAL_COUNT = np.uint64(5), np.uint64(31), 12
 
 # what a crossing is
@@ -93,6 +95,7 @@ _SOURCE, _NETWORK, _AGENT, _EDGE, _RESOURCE = (np.uint64(k) for k in range(11, 1
 
 _CANARY, _OUT, _EXPOSED = int(Mark.CANARY), int(Mark.OUT_OF_BOUNDS), int(Mark.EXPOSED)
 _NOTICE = int(Mark.NOTICE)
+_DISTRUSTED = int(Mark.DISTRUSTED)
 _RETIRED, _PROVIDER_OWNED = int(Mark.RETIRED), int(Mark.PROVIDER_OWNED)
 _UNSCORED = _PROVIDER_OWNED | int(Mark.ANONYMOUS)
 
@@ -276,7 +279,10 @@ def score_resource(s: Arrays, q: Row, x: Row, e: Row, now: float, learns: bool) 
 
 @compiled
 def score_context(q: Row, c: Row, x: Row, marks: int) -> None:
-    """What the operator's files say: a published secret, a credential that should be gone."""
+    """What is said beside the log: a published secret, a credential that should be gone, a posture that is not as it should be.
+
+    Each counts once a credential; a posture again once it was well in between.
+    """
     if marks & _EXPOSED and not c.context & 1:
         x.context += EXPOSED_BITS
         q.gate += 1.0
@@ -285,6 +291,11 @@ def score_context(q: Row, c: Row, x: Row, marks: int) -> None:
         x.context += RETIRED_BITS
         q.gate += 2.0
         c.context |= 2
+    if not marks & _DISTRUSTED:
+        c.context &= 251
+    elif not c.context & 4:
+        x.context += DISTRUSTED_BITS
+        c.context |= 4
 
 
 @compiled

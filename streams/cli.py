@@ -322,6 +322,9 @@ def _print_case(case: explaining.CaseFile, steps: list[explaining.Rescored]) -> 
 # Named, not imported: a replay does not wait for the Kafka clients to load.
 app.command("streams.admin:topics", help="Make the Kafka topics that are missing, say how the others differ.")
 app.command("streams.doctor.command:doctor", help="Try everything ingest and worker will need; say what to do.")
+app.command(
+    "streams.signals.command:signals", name="signals", help="Tell others what was decided, and hear what they say."
+)
 app.command("streams.settings_view:config", name="config", help="Look at the settings.")
 app.command("streams.blast:blast", help="What a stolen credential reaches, and the narrowest cut.")
 app.command(

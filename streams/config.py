@@ -24,6 +24,7 @@ from streams.connectors.settings.oauth import OAuth
 from streams.connectors.settings.okta import Okta
 from streams.connectors.settings.vault import VaultSettings
 from streams.connectors.settings.webhook import Notify, Webhook
+from streams.signals.settings import Signals
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -147,6 +148,7 @@ class Settings(Policy, frozen=True, forbid_unknown_fields=True):
     worker: Worker = Worker()
     web: Web = Web()
     connectors: Connectors = Connectors()
+    signals: Signals = Signals()
     state_folder: str = "outpace-state"
 
 

@@ -7,6 +7,7 @@ that they grow while nothing happens; rare counts start at zero, so that the fir
 import time
 from collections.abc import Callable, Sequence
 from itertools import product
+from typing import get_args
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
@@ -15,6 +16,9 @@ from detector.config import Budget
 from detector.decision import ACTIONS, FIRST_REVOCATION, Decision
 from detector.event import Outcome, Path, Provider
 from detector.loops import named_loops
+from streams.signals.errors import REASONS
+from streams.signals.events import NAMES
+from streams.signals.tally import Lost
 
 PROVIDERS = tuple(p.name.lower() for p in Provider)
 PATHS = tuple(p.name.lower() for p in Path)
@@ -30,6 +34,12 @@ PATTERNS = tuple(sorted({loop.name for loop in named_loops()}))
 STATES = ("decided", "commanded", "accepted", "proven", "still_alive", "raced")
 """How far a revocation came. Only ``decided`` is fed while every decision is a dry run."""
 PROOF_STAGES = ("accepted", "proven")
+SIGNALS = NAMES
+"""Events of shared signals, by short name."""
+REFUSALS = (*REASONS, "repeated")
+"""Why a received SET changed nothing; a repeated one was acknowledged all the same."""
+CAUSES = get_args(Lost)
+"""Why a SET of ours reached no receiver."""
 KINDS = ("credentials", "principals", "facts", "shared", "taught")
 """Tables of the engine's state."""
 
@@ -44,6 +54,9 @@ CLOSED_LABELS: dict[str, tuple[str, ...]] = {
     "pattern": PATTERNS,
     "state": STATES,
     "kind": KINDS,
+    "signal": SIGNALS,
+    "refusal": REFUSALS,
+    "cause": CAUSES,
     "partition": tuple(str(number) for number in range(256)),
 }
 """Every label with every value it may take."""
@@ -73,6 +86,7 @@ class Metrics:
         self._declare_race(self.registry)
         self._declare_budget(self.registry)
         self._declare_machinery(self.registry)
+        self._declare_signals(self.registry)
         self._declare_labels()
         self.promise(Budget().revoke_one_in_identity_days)
 
@@ -175,12 +189,30 @@ class Metrics:
         self.broker_up = Gauge("outpace_broker_up", "1 while the broker answers.", registry=r)
         ProcessCollector(registry=r)
 
+    def _declare_signals(self, r: CollectorRegistry) -> None:
+        self.sets_sent = Counter("outpace_sets_sent", "Security event tokens a receiver has.", ["signal"], registry=r)
+        self.sets_lost = Counter(
+            "outpace_sets_lost", "Security event tokens no receiver will have.", ["cause"], registry=r
+        )
+        self.sets_waiting = Gauge("outpace_sets_waiting", "Security event tokens in the outbox.", registry=r)
+        self.sets_received = Counter("outpace_sets_received", "Security event tokens taken.", ["signal"], registry=r)
+        self.sets_refused = Counter(
+            "outpace_sets_refused", "Security event tokens that changed nothing.", ["refusal"], registry=r
+        )
+
     def _declare_labels(self) -> None:
         """Small closed label sets start at zero, so that an increase over them is never missed."""
         for stage in STAGES:
             self.rejected.labels(stage)
         for direction in DIRECTIONS:
             self.frames.labels(direction)
+        for signal in SIGNALS:
+            self.sets_sent.labels(signal)
+            self.sets_received.labels(signal)
+        for cause in CAUSES:
+            self.sets_lost.labels(cause)
+        for refusal in REFUSALS:
+            self.sets_refused.labels(refusal)
         for provider, path, outcome in product(PROVIDERS, PATHS, OUTCOMES):
             self.events.labels(provider, path, outcome)
         for action, pattern, path in product(DECIDED, PATTERNS, PATHS):
@@ -217,6 +249,26 @@ class Metrics:
             self.revocations.labels(decision.action, "decided", decision.path).inc()
             self._revoked[PATHS.index(decision.path)] += 1
             self._reckon_budget()
+
+    def note_set_sent(self, event: str) -> None:
+        """As ``signals.tally.Tally``, of which this is one."""
+        self.sets_sent.labels(event).inc()
+
+    def note_set_lost(self, cause: Lost, count: int = 1) -> None:
+        """As ``Tally``."""
+        self.sets_lost.labels(cause).inc(count)
+
+    def note_set_received(self, event: str) -> None:
+        """As ``Tally``."""
+        self.sets_received.labels(event).inc()
+
+    def note_set_repeated(self) -> None:
+        """As ``Tally``."""
+        self.sets_refused.labels("repeated").inc()
+
+    def note_set_refused(self, reason: str) -> None:
+        """As ``Tally``."""
+        self.sets_refused.labels(reason).inc()
 
     def note_newest_event(self, source: str, time_s: float) -> None:
         """Moves a source's newest event forward, never past now: an event from the future must not hide that a source went silent."""

@@ -9,14 +9,17 @@ from detector.errors import ConfigError, Rejection
 from detector.event import Provider
 from detector.identity.context import ContextFeeds, read_names
 from detector.identity.rules import IdentityRules, read_rules
+from detector.identity.signals import Standings, read_facts, standings
 from detector.sources.cloudtrail import CloudTrailParser
 from detector.sources.framing import Block
 from detector.sources.keycloak import KeycloakParser
 from detector.sources.okta import OktaParser
 from detector.sources.timestamps import FOREVER_NS
 from streams.config import read_settings
+from streams.logs import logger
 from streams.merge import Parse
 
+log = logger("context")
 CLOCK_SKEW_NS = 86_400 * 10**9
 SOURCES = {"cloudtrail": Provider.AWS, "okta": Provider.OKTA, "keycloak": Provider.KEYCLOAK}
 """What settings and the command line call each provider's log."""
@@ -73,7 +76,37 @@ def load_feeds(policy: Policy, beside: str | None) -> ContextFeeds:
         )
 
     context = policy.context
-    return ContextFeeds(names(context.exposed), names(context.canaries), names(context.retired), context.bindings)
+    feeds = ContextFeeds(names(context.exposed), names(context.canaries), names(context.retired), context.bindings)
+    return feeds.joined(_told(_beside(context.signals, beside))) if context.signals else feeds
+
+
+def feeds_stamp(policy: Policy, beside: str | None) -> tuple[tuple[int, int, int], ...]:
+    """What changes when one of the context files does: inode, size and time of each, zeros where one is not there."""
+    context = policy.context
+    named = (context.exposed, context.canaries, context.retired, context.signals)
+    return tuple(_stamp(_beside(path, beside)) for path in named if path)
+
+
+def _stamp(path: str) -> tuple[int, int, int]:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _told(path: str) -> Standings:
+    """What received signals say; nothing where none was ever received."""
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        return Standings()
+    except OSError as error:
+        raise ConfigError(f"context.signals {path}: {error.strerror or error}") from error
+    facts, bad = read_facts(data)
+    if bad:
+        log.warning("lines of the signals file that say nothing", path=path, lines=bad)
+    return standings(facts)
 
 
 def load_rules(policy: Policy, beside: str | None) -> IdentityRules:

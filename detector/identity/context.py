@@ -1,4 +1,4 @@
-"""What the operator knows beside the log: exposed, planted and retired credentials, declared bindings."""
+"""What is known beside the log: exposed, planted and retired credentials, declared bindings, and what other parties' signals say."""
 
 import ipaddress
 from fnmatch import fnmatchcase
@@ -8,6 +8,7 @@ import msgspec
 from detector.config import Binding
 from detector.errors import ConfigError
 from detector.event import Mark
+from detector.identity.signals import Standings
 
 
 def read_names(text: str) -> frozenset[str]:
@@ -27,15 +28,26 @@ class ContextFeeds(msgspec.Struct, frozen=True):
     canaries: frozenset[str] = frozenset()
     retired: frozenset[str] = frozenset()
     bindings: tuple[Binding, ...] = ()
+    distrusted: frozenset[str] = frozenset()
+
+    def joined(self, told: Standings) -> "ContextFeeds":
+        """The same with what other parties say added: it never takes away what the operator's files say."""
+        return msgspec.structs.replace(
+            self,
+            exposed=self.exposed | told.exposed,
+            retired=self.retired | told.retired,
+            distrusted=self.distrusted | told.distrusted,
+        )
 
     def marks(self, credential: str, principal: str, address: str) -> int:
         """Marks of one use."""
-        if not (self.canaries or self.exposed or self.retired or self.bindings):
+        if not (self.canaries or self.exposed or self.retired or self.bindings or self.distrusted):
             return 0
         names = {credential, principal}
         marks = Mark.CANARY if names & self.canaries else 0
         marks |= Mark.EXPOSED if names & self.exposed else 0
         marks |= Mark.RETIRED if names & self.retired else 0
+        marks |= Mark.DISTRUSTED if names & self.distrusted else 0
         return marks | (Mark.OUT_OF_BOUNDS if self._is_out_of_bounds(principal, address) else 0)
 
     def is_bound(self, principal: str) -> bool:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detector.columns import Batch
-from detector.errors import Rejection
+from detector.columns import Batch, Vocabulary
+from detector.errors import ConfigError, Rejection
 from detector.event import Provider
 from detector.ordering import NOTHING, in_order
 from detector.sources.framing import Block
@@ -23,10 +23,16 @@ from streams.config import Settings
 from streams.frames import Columns
 from streams.ingest.arrivals import Arrival
 from streams.ingest.refused import Refused, refused
-from streams.parsers import Parser, new_parsers
+from streams.logs import logger
+from streams.parsers import Parser, feeds_stamp, new_parsers
 
+log = logger("ingest")
 HEAD_BYTES = 1 << 16
 MOST_ORIGINS = 4096
+LOOK_EVERY_S = 2
+"""Between two looks at whether a context file changed."""
+AGAIN_S = 60
+"""Until rules and context that could not be read are tried again."""
 UNKNOWN = "no audit record of a known provider (CloudTrail, Okta, Keycloak)"
 NO_COLUMNS = Columns.of([])
 
@@ -45,10 +51,16 @@ class Normaliser:
     def __init__(self, settings: Settings, settings_path: str | None, now_ns: Callable[[], int]) -> None:
         self._now_ns, self._most_ahead_ns = now_ns, int(settings.ingest.most_ahead_s * 1e9)
         self._known: dict[str, Provider] = {}
-        self._parsers: dict[Provider, Parser] = new_parsers(settings, settings_path, FOREVER_NS)
+        self._settings, self._settings_path = settings, settings_path
+        self._vocabulary = Vocabulary()
+        self._look_at_ns, self._again_at_ns = 0, 0
+        self._stamp: tuple[tuple[int, int, int], ...] = ()
+        self._parsers: dict[Provider, Parser] = {}
+        self._renew()
 
     def take(self, arrival: Arrival, kind: str) -> Normalised:
         """Rows and columns of an arrival of a source of this kind."""
+        self._keep_fresh()
         self._look_at_the_clock()
         block = arrival.block
         batches, rejected = self._parsed(block, arrival.provider) if block.data.strip() else ([], [])
@@ -60,6 +72,29 @@ class Normaliser:
         latest_ns = min(FOREVER_NS, self._now_ns() + self._most_ahead_ns)
         for parser in self._parsers.values():
             parser.not_after_ns = latest_ns
+
+    def _keep_fresh(self) -> None:
+        """New parsers where a context file changed: what it says of an identity is remembered with the identity."""
+        now_ns = self._now_ns()
+        if now_ns <= self._look_at_ns:
+            return
+        self._look_at_ns = now_ns + LOOK_EVERY_S * 10**9
+        stamp = feeds_stamp(self._settings, self._settings_path)
+        if stamp != self._stamp or 0 < self._again_at_ns < now_ns:
+            self._reread(now_ns, stamp)
+
+    def _reread(self, now_ns: int, stamp: tuple[tuple[int, int, int], ...]) -> None:
+        """A file that cannot be read just now must not stop what is under way: what was known before goes on to hold."""
+        try:
+            self._renew()
+        except ConfigError as error:
+            self._stamp, self._again_at_ns = stamp, now_ns + AGAIN_S * 10**9
+            log.warning("rules or context cannot be read, what they said before holds on", error=str(error)[:300])
+
+    def _renew(self) -> None:
+        """New parsers. Only memos are lost."""
+        self._stamp, self._again_at_ns = feeds_stamp(self._settings, self._settings_path), 0
+        self._parsers = new_parsers(self._settings, self._settings_path, FOREVER_NS, self._vocabulary)
 
     def _parsed(self, block: Block, given: Provider | None) -> tuple[list[Batch], list[Rejection]]:
         if given is not None:

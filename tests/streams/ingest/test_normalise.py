@@ -3,17 +3,20 @@
 import json
 from pathlib import Path
 
+import msgspec
 from conftest import cloudtrail, jsonl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detector.config import Context
 from detector.errors import Rejection
-from detector.event import Provider
+from detector.event import Mark, Provider
+from detector.identity.signals import Fact
 from detector.sources.framing import Block
 from detector.sources.timestamps import format_time
 from streams.config import Ingest, Settings
 from streams.ingest.arrivals import Arrival, Cursor
-from streams.ingest.normalise import Normalised, Normaliser
+from streams.ingest.normalise import AGAIN_S, LOOK_EVERY_S, Normalised, Normaliser
 from streams.ingest.refused import excerpt, refused
 
 DATA = Path(__file__).parents[2] / "data"
@@ -157,3 +160,45 @@ def test_a_reason_that_quotes_the_record_is_masked() -> None:
 def test_arbitrary_bytes_become_refusals_never_errors(data: bytes, is_lines: bool) -> None:
     for provider in (None, *Provider):
         NORMALISER.take(Arrival(Block(data, "raw/0", 1, is_lines), provider, Cursor("k", 1), 5), "topic")
+
+
+def fact(name: str, standing: str, holds: bool = True, time_ns: int = 1) -> bytes:
+    said = Fact(
+        name=name,
+        standing=standing,  # type: ignore[arg-type]
+        holds=holds,
+        issuer="https://tr.example.com",
+        time_ns=time_ns,
+        event="credential_compromise",
+    )
+    return msgspec.json.encode(said) + b"\n"
+
+
+def test_what_a_received_signal_says_marks_the_next_records_without_a_restart(tmp_path: Path) -> None:
+    told, now = tmp_path / "facts.jsonl", [NOW_NS]
+    settings = Settings(context=Context(signals=str(told)))
+    normaliser = Normaliser(settings, None, lambda: now[0])
+
+    def marks(number: int) -> int:
+        data = jsonl([cloudtrail(number, number, "s3:GetObject", key="AKIAEXAMPLEAPP000000", user="app")])
+        found = normaliser.take(Arrival(Block(data, "raw/0", number, True), None, Cursor("k", number), 5), "topic")
+        now[0] += (LOOK_EVERY_S + 1) * 10**9
+        return int(found.rows["marks"][0])
+
+    assert marks(1) == 0
+    told.write_bytes(fact("AKIAEXAMPLEAPP000000", "exposed") + fact("arn:aws:iam::123456789012:user/app", "distrusted"))
+    assert marks(2) == Mark.EXPOSED | Mark.DISTRUSTED
+    told.write_bytes(told.read_bytes() + fact("AKIAEXAMPLEAPP000000", "exposed", holds=False, time_ns=2) + b"{broken\n")
+    assert marks(3) == Mark.DISTRUSTED
+
+
+def test_a_context_file_that_goes_away_stops_nothing_and_what_it_said_holds_on(tmp_path: Path) -> None:
+    exposed, now = tmp_path / "exposed.txt", [NOW_NS]
+    exposed.write_text("AKIAEXAMPLEAPP000000\n")
+    normaliser = Normaliser(Settings(context=Context(exposed=str(exposed))), None, lambda: now[0])
+    exposed.unlink()
+    for hours in range(3):
+        now[0] = NOW_NS + hours * 10 * AGAIN_S * 10**9 + 1
+        data = jsonl([cloudtrail(hours, hours, "s3:GetObject", key="AKIAEXAMPLEAPP000000", user="app")])
+        found = normaliser.take(Arrival(Block(data, "raw/0", hours, True), None, Cursor("k", hours), 5), "topic")
+        assert found.rows["marks"].tolist() == [Mark.EXPOSED]

@@ -1,0 +1,102 @@
+"""Decisions and outcomes from the broker into the outbox: an offset is committed only once the outbox holds what came of it.
+
+Read again after a crash, a message gives the same ``jti``, and the outbox has it already. Messages nobody can read are counted and passed over.
+"""
+
+import asyncio
+
+import msgspec
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+
+from detector.decision import Decision
+from streams.config import Kafka
+from streams.connection import aiokafka_settings
+from streams.logs import logger
+from streams.metrics import Metrics
+from streams.signals.outgoing import Happening, Outcome, of_decision, of_outcome, set_of
+from streams.signals.settings import Transmit
+from streams.signals.transmitter import Message, Transmitter
+from streams.topics import Topics
+
+log = logger("signals")
+POLL_MS = 500
+MOST_RECORDS = 500
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 15.0
+
+
+class Announcer:
+    """Reads both topics until cancelled. ``is_up``: whether the broker answers."""
+
+    def __init__(self, transmitter: Transmitter, settings: Transmit, kafka: Kafka, metrics: Metrics) -> None:
+        self.transmitter, self.settings, self.kafka, self.metrics = transmitter, settings, kafka, metrics
+        topics = Topics.under(kafka.prefix)
+        self._decisions, self._outcomes = topics.decisions, topics.outcomes
+        self.is_up = False
+
+    async def run(self) -> None:
+        """Reads, for ever; a broker that goes away is waited for."""
+        wait_s = FIRST_WAIT_S
+        while True:
+            consumer = self._new_consumer()
+            try:
+                await consumer.start()
+                log.info("reading what to announce", topics=[self._decisions, self._outcomes])
+                while True:
+                    await self._take_some(consumer)
+                    wait_s = FIRST_WAIT_S
+            except (KafkaError, OSError, TimeoutError) as error:
+                if self.is_up or wait_s == FIRST_WAIT_S:
+                    log.warning("topics cannot be read, trying on", error=f"{type(error).__name__}: {str(error)[:300]}")
+                self._note_up(False)
+            finally:
+                await consumer.stop()
+            await asyncio.sleep(wait_s)
+            wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
+
+    async def _take_some(self, consumer: AIOKafkaConsumer) -> None:
+        polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
+        self._note_up(True)
+        messages = [
+            m for place, records in polled.items() for r in records for m in self.messages(place.topic, r.value)
+        ]
+        if messages:
+            self.transmitter.send(messages)
+        if polled:
+            await consumer.commit()
+
+    def messages(self, topic: str, value: bytes | None) -> list[Message]:
+        """What a record has to tell; nothing, counted, for one that cannot be read."""
+        try:
+            happening = self._happening(topic, value or b"")
+            return set_of(happening, self.settings.subject_issuers) if happening else []
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            self.metrics.rejected.labels("parse").inc()
+            log.warning("record cannot be announced", topic=topic, error=str(error)[:200])
+            return []
+
+    def _happening(self, topic: str, value: bytes) -> Happening | None:
+        if not value:
+            return None
+        if topic == self._decisions:
+            decision = msgspec.json.decode(value, type=Decision)
+            return of_decision(decision, self.settings.announce == "decisions")
+        is_announced = self.settings.announce == "outcomes"
+        return of_outcome(msgspec.json.decode(value, type=Outcome)) if is_announced else None
+
+    def _note_up(self, is_up: bool) -> None:
+        self.is_up = is_up
+        self.metrics.broker_up.set(is_up)
+
+    def _new_consumer(self) -> AIOKafkaConsumer:
+        session_ms = int(self.kafka.session_timeout_s * 1000)
+        return AIOKafkaConsumer(
+            self._decisions,
+            self._outcomes,
+            **aiokafka_settings(self.kafka),
+            group_id=self.settings.group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=session_ms // 4,
+        )

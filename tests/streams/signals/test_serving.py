@@ -1,0 +1,210 @@
+"""``outpace signals serve``: what it refuses to start with, and two of them finding each other over nothing but their settings."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from signalling import PUSH_TOKEN, TOKENS, free_port, key
+
+from detector.decision import Decision, Loop
+from detector.errors import ConfigError
+from streams.config import Kafka, read_settings
+from streams.metrics import Metrics
+from streams.signals.announcing import Announcer
+from streams.signals.keys import write_keys
+from streams.signals.serving import STORE, run
+from streams.signals.settings import Transmit
+from streams.signals.store import open_store
+from streams.signals.transmitter import Transmitter
+
+TRANSMIT = """
+[signals]
+port = {port}
+[signals.transmit]
+issuer = "{issuer}"
+keys = "{keys}"
+announce = "nothing"
+[[signals.transmit.receivers]]
+name = "soc"
+audience = ["https://receiver.example.com"]
+token = "env:SOC"
+push_hosts = ["127.0.0.1:{theirs}"]
+"""
+RECEIVE = """
+[signals]
+port = {port}
+"""
+RECEIVE_FROM = """
+[[signals.transmitters]]
+name = "tr"
+issuer = "{issuer}"
+audience = "https://receiver.example.com"
+token = "env:SOC"
+poll_s = 0.05
+"""
+
+
+@pytest.fixture(autouse=True)
+def tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOC", TOKENS["soc"])
+    monkeypatch.setenv("PUSH", PUSH_TOKEN)
+
+
+def settings_file(folder: Path, text: str) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "settings.toml"
+    path.write_text(f'state_folder = "{folder}"\n[web]\nport = 0\n{text}')
+    return str(path)
+
+
+def transmit(folder: Path, port: int = 0, issuer: str = "http://127.0.0.1:1", theirs: int = 1) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_keys(folder / "keys.json", [key()])
+    return TRANSMIT.format(port=port, issuer=issuer, keys=folder / "keys.json", theirs=theirs)
+
+
+def receive(issuer: str, port: int = 0, push: bool = False) -> str:
+    text = RECEIVE.format(port=port) + RECEIVE_FROM.format(issuer=issuer)
+    url = f"http://127.0.0.1:{port}/signals/receive/tr"
+    return text + (f'[signals.transmitters.push]\nurl = "{url}"\ntoken = "env:PUSH"\n' if push else "")
+
+
+def refusal(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as error:
+        asyncio.run(asyncio.wait_for(run(read_settings(settings_file(folder, text))), 30))
+    return str(error.value)
+
+
+def test_settings_that_ask_for_nothing_are_refused(tmp_path: Path) -> None:
+    assert "nothing to do" in refusal(tmp_path, "")
+
+
+@pytest.mark.parametrize(
+    "issuer", ["http://outpace.example.com", "https://outpace.example.com/?a", "outpace.example.com"]
+)
+def test_an_issuer_without_tls_is_refused(tmp_path: Path, issuer: str) -> None:
+    assert "issuer" in refusal(tmp_path / "t", transmit(tmp_path / "t", issuer=issuer))
+    assert "issuer" in refusal(tmp_path / "r", receive(issuer))
+
+
+@pytest.mark.parametrize("token", ["", "short"])
+def test_nothing_listens_behind_a_token_that_could_be_guessed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("SOC", token)
+    found = refusal(tmp_path, transmit(tmp_path))
+    assert "at least 16" in found
+    assert not token or token not in found
+
+
+def test_a_token_in_the_open_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    found = refusal(tmp_path, transmit(tmp_path).replace("env:SOC", "a-secret-in-the-open"))
+    assert "wanted env:NAME" in found
+    assert "a-secret" not in found
+
+
+def test_two_receivers_with_one_token_are_refused(tmp_path: Path) -> None:
+    other = '[[signals.transmit.receivers]]\nname = "idp"\naudience = ["x"]\ntoken = "env:SOC"\n'
+    assert "the same token" in refusal(tmp_path, transmit(tmp_path) + other)
+
+
+def test_one_issuer_twice_and_keys_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    twice = receive("http://127.0.0.1:1") + RECEIVE_FROM.format(issuer="http://127.0.0.1:1")
+    assert "stands there twice" in refusal(tmp_path / "r", twice)
+    text = transmit(tmp_path / "t")
+    (tmp_path / "t" / "keys.json").unlink()
+    assert "outpace signals keys makes them" in refusal(tmp_path / "t", text)
+
+
+def test_a_port_that_is_taken_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        text = transmit(tmp_path, port=taken.getsockname()[1])
+        command = [sys.executable, "-m", "streams.cli", "signals", "serve", "--settings", settings_file(tmp_path, text)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=dict(os.environ), check=False)
+    assert done.returncode == 2
+    assert "cannot listen" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("push", [False, True], ids=["poll", "push"])
+def test_two_processes_find_each_other_over_their_settings(tmp_path: Path, push: bool) -> None:
+    ours, theirs = free_port(), free_port()
+    issuer = f"http://127.0.0.1:{ours}"
+    sender = read_settings(settings_file(tmp_path / "t", transmit(tmp_path / "t", ours, issuer, theirs)))
+    hearer = read_settings(settings_file(tmp_path / "r", receive(issuer, theirs, push)))
+    told, heard = Metrics(), Metrics()
+
+    def value(metrics: Metrics, name: str, **labels: str) -> float:
+        return metrics.registry.get_sample_value(name, labels) or 0.0
+
+    async def play() -> None:
+        stop = asyncio.Event()
+        both = [asyncio.create_task(run(s, stop, m)) for s, m in ((sender, told), (hearer, heard))]
+        async with asyncio.timeout(30):
+            while not value(told, "outpace_sets_sent_total", signal="verification"):
+                assert not any(task.done() for task in both), [t.exception() for t in both if t.done()]
+                await asyncio.sleep(0.02)
+        stop.set()
+        await asyncio.gather(*both)
+
+    asyncio.run(play())
+    assert value(heard, "outpace_sets_received_total", signal="verification") == 1
+    assert (tmp_path / "r" / "signals.facts.jsonl").read_bytes() == b""
+    assert value(told, "outpace_sets_waiting") == 0
+
+
+def announcer(folder: Path, announce: str = "outcomes") -> Announcer:
+    settings = Transmit(issuer="https://outpace.example.com", announce=announce)  # type: ignore[arg-type]
+    transmitter = Transmitter(settings, open_store(folder / STORE), time.time, lambda: "id")
+    return Announcer(transmitter, settings, Kafka(), Metrics())
+
+
+def alert(dry_run: bool = False) -> bytes:
+    return msgspec.json.encode(
+        Decision(
+            decision_id="d-1",
+            time="2026-11-09T03:00:34Z",
+            event_id="e-1",
+            provider="aws",
+            scope="123456789012",
+            credential="AKIAEXAMPLE",
+            principal="app",
+            path="workload",
+            action="alert",
+            dry_run=dry_run,
+            evidence_bits=9.0,
+            threshold_bits=12.5,
+            pattern="reconnaissance",
+            techniques=(),
+            loop=Loop(0, 0.0, 0.0),
+            actions_before=0,
+            first_event_time="2026-11-09T03:00:00Z",
+            reasons=(),
+        )
+    )
+
+
+def test_records_of_both_topics_are_read_and_bad_ones_counted(tmp_path: Path) -> None:
+    reading = announcer(tmp_path)
+    assert [m.cause for m in reading.messages("outpace.decisions", alert())] == ["d-1"]
+    assert reading.messages("outpace.decisions", alert(dry_run=True)) == []
+    assert reading.messages("outpace.outcomes", None) == []
+    bad = (
+        b"{",
+        b"[]",
+        b"\xff",
+        b'{"state": "accepted"}',
+        b"[" * 99_999,
+        alert().replace(b"2026-11-09T03:00:34Z", b"then"),
+    )
+    for number, value in enumerate(bad, 1):
+        assert reading.messages("outpace.decisions" if number == 6 else "outpace.outcomes", value) == []
+        assert reading.metrics.registry.get_sample_value("outpace_rejected_total", {"stage": "parse"}) == number
+    reading.transmitter.outbox.store.close()
