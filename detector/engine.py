@@ -234,7 +234,7 @@ class Engine:
     def _overrun(self, event: AuditEvent, text: str) -> Decision:
         actor, loop = event.actor, name_loop(0, Path.EMERGENCY, "lease")
         use = self.leases.uses[holder_of(event)]
-        action = "alert" if is_never_revoked(self.policy.guards, actor) else "revoke_session"
+        action = "alert" if is_never_revoked(self.policy, actor) else "revoke_session"
         return Decision(
             decision_id=decision_id(actor.credential, action, event.event_id, event.time_ns),
             time=format_time(event.time_ns),

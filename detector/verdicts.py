@@ -83,10 +83,12 @@ class Verdicts:
         kind_name = "source" if kind in (scoring.SOURCE_ALERTED, scoring.SOURCE_REVOKED) else ""
         loop = name_loop(int(x["signals"]), actor.path, kind_name)
         escalates = int(x["principal"]) in self.revoked
-        action = rung(kind, actor, loop.name, escalates, self.policy.guards, self.policy.cold_start_acts)
+        own_bits = max(float(x["evidence"]), float(x["cold"]) if kind in COLD else 0.0)
+        bits = own_bits if evidence_bits is None else evidence_bits
+        threshold = self._threshold(kind, float(x["threshold"]))
+        action = rung(kind, actor, loop.name, escalates, self.policy, bits - threshold)
         mine = own_actions(episode, exhibit)
         seconds, per_minute = loop_tempo(float(x["iterations"]), float(x["decision_s"]))
-        own_bits = max(float(x["evidence"]), float(x["cold"]) if kind in COLD else 0.0)
         return Decision(
             decision_id=decision_id(actor.credential, action, at.event.event_id, at.event.time_ns),
             time=format_time(at.event.time_ns),
@@ -98,8 +100,8 @@ class Verdicts:
             path=actor.path.name.lower(),
             action=action,
             dry_run=not self.policy.armed,
-            evidence_bits=round(own_bits if evidence_bits is None else evidence_bits, 3),
-            threshold_bits=round(self._threshold(kind, float(x["threshold"])), 3),
+            evidence_bits=round(bits, 3),
+            threshold_bits=round(threshold, 3),
             pattern=loop.name,
             techniques=loop.techniques,
             frameworks=loop.frameworks,
