@@ -122,7 +122,7 @@ def posterior(bits_above: float, policy: Policy, path: str) -> float:
     >>> posterior(0.0, Policy(), "workload"), round(posterior(6.0, Policy(), "workload"), 3)
     (0.5, 0.889)
     """
-    prior = policy.budget.revoke_one_in_identity_days / policy.loss.attack_one_in_identity_days
+    prior = policy.budget.revoke_one_in(path) / policy.loss.attack_one_in_identity_days
     odds: float = prior * 2.0 ** (min(200.0, max(-200.0, bits_above)) / TAIL_BITS)
     return odds / (1.0 + odds)
 
