@@ -31,8 +31,9 @@ def test_a_dry_run_makes_no_commands() -> None:
     assert command_of(replace(decided(), dry_run=True), ARMED) is None
 
 
-def test_an_alert_is_no_command() -> None:
-    assert command_of(decided("alert"), ARMED) is None
+def test_only_what_a_provider_has_to_do_is_a_command() -> None:
+    made = [action for action in ACTIONS if command_of(decided(action), ARMED)]
+    assert made == list(ACTIONS[ACTIONS.index("step_up") :])
 
 
 def test_the_same_decision_is_the_same_command_whoever_makes_it() -> None:
