@@ -81,11 +81,22 @@ class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Lease(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long and how much an emergency principal may act once it is taken out of the safe."""
+    """How long and how much an emergency principal may act once it is taken out of the safe, and what is done when that is over."""
 
     principal: str = "*"
     minutes: Annotated[float, Meta(gt=0)] = 60.0
     actions: Annotated[int, Meta(ge=1)] = 200
+    idle_minutes: Annotated[float, Meta(gt=0)] = 240.0
+    at_end: Literal["nothing", "report", "revoke"] = "nothing"
+
+
+class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Access for one task only: how long it lasts, which claim names the task, and which operations end it."""
+
+    principal: str
+    minutes: Annotated[float, Meta(gt=0)] = 60.0
+    task_claim: str = ""
+    ends_on: tuple[str, ...] = ()
 
 
 class Binding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -164,6 +175,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     budget: Budget = Budget()
     evidence: Evidence = Evidence()
     leases: tuple[Lease, ...] = (Lease(),)
+    grants: tuple[Grant, ...] = ()
     context: Context = Context()
     guards: Guards = Guards()
     tolerance: tuple[Tolerance, ...] = ()

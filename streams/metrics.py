@@ -12,7 +12,7 @@ import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
 from detector.config import Budget
-from detector.decision import ACTIONS, FIRST_REVOCATION, Decision
+from detector.decision import ACTIONS, AGREED, FIRST_REVOCATION, Decision
 from detector.event import Outcome, Path, Provider
 from detector.loops import named_loops
 
@@ -26,7 +26,7 @@ SOURCES = PROVIDERS
 DIRECTIONS = ("sent", "scored")
 DECIDED = ACTIONS[1:]
 REVOCATIONS = ACTIONS[FIRST_REVOCATION:]
-PATTERNS = tuple(sorted({loop.name for loop in named_loops()}))
+PATTERNS = tuple(sorted({loop.name for loop in named_loops()} | set(AGREED)))
 STATES = ("decided", "commanded", "accepted", "proven", "still_alive", "raced")
 """How far a revocation came. Only ``decided`` is fed while every decision is a dry run."""
 PROOF_STAGES = ("accepted", "proven")
@@ -223,6 +223,8 @@ class Metrics:
             self.attacker_decision.observe(theirs)
             if seconds is not None:
                 self.tempo.observe(max(0.0, seconds) / theirs)
+        if decision.is_agreed:
+            return
         if decision.is_revocation:
             self.actions.labels(decision.path).observe(decision.actions_before)
             self.revocations.labels(decision.action, "decided", decision.path).inc()

@@ -31,6 +31,8 @@ def warnings_of(policy: Policy) -> list[Warned]:
         *_budgets(policy),
         *_guards(policy),
         *_shadowed("leases", [lease.principal for lease in policy.leases]),
+        *_shadowed("grants", [grant.principal for grant in policy.grants]),
+        *_dead("grants", [grant.principal for grant in policy.grants], policy),
         *_shadowed("tolerance", [entry.principal for entry in policy.tolerance]),
         *_tolerances(policy),
         *_losses(policy),

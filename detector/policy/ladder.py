@@ -19,7 +19,7 @@ import msgspec
 from detector import scoring
 from detector.config import Policy
 from detector.event import Actor, Mark, Path
-from detector.policy.tolerance import DISRUPTION, allowed_rungs, is_named, rank, tolerance_of
+from detector.policy.tolerance import DISRUPTION, allowed_rungs, rank, tolerance_of
 from models.budget import TAIL_BITS
 
 ALERTS = (scoring.ALERT, scoring.SOURCE_ALERTED, scoring.COLD_ALERT, scoring.RETIRED_USE)
@@ -97,7 +97,7 @@ def crossing_of(kind: int, actor: Actor, pattern: str, escalates: bool, bits_abo
         actor.path.name.lower(),
         pattern,
         without_bits.get(kind, bits_above),
-        bool(actor.marks & Mark.TEMPORARY) or not _is_long_lived(actor.credential),
+        is_temporary(actor),
         escalates,
     )
 
@@ -151,10 +151,7 @@ def residuals(crossing: Crossing) -> dict[str, float]:
     return {action: max(share, least.get(action, 0.0)) for action, share in left.items()}
 
 
-def is_never_revoked(policy: Policy, actor: Actor) -> bool:
-    """Whether the operator's guards forbid revoking this principal or credential."""
-    return is_named(policy.guards.never_revoke, (actor.principal, actor.credential))
-
-
-def _is_long_lived(credential: str) -> bool:
-    return not credential.startswith(("session:", "console:", "ASIA", "okta-session:", "keycloak-session:"))
+def is_temporary(actor: Actor) -> bool:
+    """Whether a credential is a session that ends by itself."""
+    sessions = ("session:", "console:", "ASIA", "okta-session:", "keycloak-session:")
+    return bool(actor.marks & Mark.TEMPORARY) or actor.credential.startswith(sessions)

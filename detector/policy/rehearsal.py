@@ -36,7 +36,10 @@ class Rehearsed(msgspec.Struct, frozen=True):
 
 
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
-    """What one path would have cost. Rates are per identity-day; ``wrongly``: minutes of outage expected from false alarms, ``outage`` all of them together."""
+    """What one path would have cost. Rates are per identity-day; ``wrongly``: minutes of outage expected from false alarms, ``outage`` all of them together.
+
+    Access that ended by agreement stands among the actions, and is neither a revocation nor an alert here: nobody judged.
+    """
 
     identity_days: int
     decisions: int
@@ -103,8 +106,9 @@ def bills(done: Iterable[Rehearsed], identity_days: Mapping[str, int], policy: P
 
 
 def _bill(path: str, done: list[Rehearsed], days: int, policy: Policy) -> Bill:
-    revocations = sum(rank(r.action) >= FIRST_REVOCATION for r in done)
-    alerts = sum(r.action == "alert" for r in done)
+    judged = [r for r in done if not r.decision.is_agreed]
+    revocations = sum(rank(r.action) >= FIRST_REVOCATION for r in judged)
+    alerts = sum(r.action == "alert" for r in judged)
     return Bill(
         identity_days=days,
         decisions=len(done),

@@ -26,7 +26,7 @@ def test_a_pattern_said_to_be_covered_fits_nothing_the_other_does_not(earlier: s
         assert is_named((earlier,), (name,))
 
 
-@pytest.mark.parametrize("section", ["leases", "tolerance"])
+@pytest.mark.parametrize("section", ["leases", "grants", "tolerance"])
 def test_an_entry_an_earlier_one_covers_is_named_with_it(section: str) -> None:
     wide, other, narrow = (f'[[{section}]]\nprincipal = "{p}"\n' for p in ("*:role/app-*", "*:user/*", "*:role/app-1"))
     found = warned(wide + other + narrow)
