@@ -10,6 +10,11 @@ from msgspec import Meta
 
 from detector.errors import ConfigError
 
+PathName = Literal["human", "workload", "delegated", "emergency"]
+Deed = Literal["step_up", "narrow", "revoke_session", "disable_credential", "quarantine_principal", "cut_delegation"]
+"""Actions that change something at a provider."""
+ToleranceClass = Literal["short_lived_tokens", "transitional", "brittle", "vendor_managed"]
+Cost = Annotated[float, Meta(ge=0, le=1e9)]
 Bits = Annotated[float, Meta(ge=0, le=200)]
 Seconds = Annotated[float, Meta(ge=0, le=365 * 86_400)]
 
@@ -27,11 +32,42 @@ SHIPPED_OFFSETS_BITS = {
 """Evidence each client family exceeds by itself on 2 of 1,000 identity-days, measured on simulated estates."""
 
 
-class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """At most one false revocation (alert) in so many identity-days."""
+RevokeOneIn = Annotated[float, Meta(ge=10, le=1e9)]
+AlertOneIn = Annotated[float, Meta(ge=1, le=1e9)]
 
-    revoke_one_in_identity_days: Annotated[float, Meta(ge=10, le=1e9)] = 10_000.0
-    alert_one_in_identity_days: Annotated[float, Meta(ge=1, le=1e9)] = 1_000.0
+
+class PathBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One path's own budget; what is unset is as the general one."""
+
+    revoke_one_in_identity_days: RevokeOneIn | None = None
+    alert_one_in_identity_days: AlertOneIn | None = None
+
+
+class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """At most one false revocation (alert) in so many identity-days, in general and by path."""
+
+    revoke_one_in_identity_days: RevokeOneIn = 10_000.0
+    alert_one_in_identity_days: AlertOneIn = 1_000.0
+    human: PathBudget = PathBudget()
+    workload: PathBudget = PathBudget()
+    delegated: PathBudget = PathBudget()
+    emergency: PathBudget = PathBudget()
+
+    def revoke_one_in(self, path: str) -> float:
+        """Identity-days one false revocation is allowed in on a path.
+
+        >>> Budget(human=PathBudget(500.0)).revoke_one_in("human")
+        500.0
+        """
+        own: PathBudget = getattr(self, path)
+        general = self.revoke_one_in_identity_days
+        return general if own.revoke_one_in_identity_days is None else own.revoke_one_in_identity_days
+
+    def alert_one_in(self, path: str) -> float:
+        """Identity-days one false alert is allowed in on a path."""
+        own: PathBudget = getattr(self, path)
+        general = self.alert_one_in_identity_days
+        return general if own.alert_one_in_identity_days is None else own.alert_one_in_identity_days
 
 
 class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,11 +81,22 @@ class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Lease(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long and how much an emergency principal may act once it is taken out of the safe."""
+    """How long and how much an emergency principal may act once it is taken out of the safe, and what is done when that is over."""
 
     principal: str = "*"
     minutes: Annotated[float, Meta(gt=0)] = 60.0
     actions: Annotated[int, Meta(ge=1)] = 200
+    idle_minutes: Annotated[float, Meta(gt=0)] = 240.0
+    at_end: Literal["nothing", "report", "revoke"] = "nothing"
+
+
+class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Access for one task only: how long it lasts, which claim names the task, and which operations end it."""
+
+    principal: str
+    minutes: Annotated[float, Meta(gt=0)] = 60.0
+    task_claim: str = ""
+    ends_on: tuple[str, ...] = ()
 
 
 class Binding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,10 +117,51 @@ class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Guards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Principals that are never revoked, and those whose session only is narrowed (brittle ones)."""
+    """What is never revoked, what is narrowed at most (brittle), which rungs two people must agree to, and how old a command may be."""
 
     never_revoke: tuple[str, ...] = ()
     brittle: tuple[str, ...] = ()
+    two_person: tuple[Deed, ...] = ("cut_delegation",)
+    command_expires_s: Annotated[float, Meta(gt=0, le=30 * 86_400)] = 3600.0
+
+
+class Tolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"class_": "class"}):
+    """How well a principal or credential bears being taken away, what an hour-long outage of it costs, and whose it is."""
+
+    principal: str
+    class_: ToleranceClass = "transitional"
+    outage_cost: Cost | None = None
+    owner: str = ""
+
+
+class Loss(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an attacker left alone costs, in the units of ``Tolerance.outage_cost``, and how often there is one."""
+
+    per_use: Cost = 1.0
+    uses_left: Cost = 1000.0
+    attack_one_in_identity_days: Annotated[float, Meta(ge=1, le=1e9)] = 10_000.0
+
+
+class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Commands that wait for people, and what happens when none answers in time. An empty list means all."""
+
+    actions: tuple[Deed, ...] = ()
+    paths: tuple[PathName, ...] = ()
+    principals: tuple[str, ...] = ()
+    people: Annotated[int, Meta(ge=1, le=10)] = 1
+    deadline_s: Annotated[float, Meta(gt=0, le=7 * 86_400)] = 900.0
+    fallback: Literal["alert", "narrow", "execute"] = "alert"
+
+
+class Breaker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much may be taken away by machine: commands a minute, overall and by path; principals, as a share of the fleet, in a window."""
+
+    per_minute: Annotated[int, Meta(ge=0)] = 10
+    per_minute_by_path: dict[PathName, Annotated[int, Meta(ge=0)]] = msgspec.field(default_factory=dict)
+    share_of_fleet: Annotated[float, Meta(ge=0, le=1)] = 0.05
+    window_s: Annotated[float, Meta(gt=0, le=7 * 86_400)] = 3600.0
+    fleet_size: Annotated[int, Meta(ge=0)] = 0
+    open_s: Annotated[float, Meta(gt=0, le=7 * 86_400)] = 900.0
 
 
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,8 +176,13 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     budget: Budget = Budget()
     evidence: Evidence = Evidence()
     leases: tuple[Lease, ...] = (Lease(),)
+    grants: tuple[Grant, ...] = ()
     context: Context = Context()
     guards: Guards = Guards()
+    tolerance: tuple[Tolerance, ...] = ()
+    loss: Loss = Loss()
+    approval: tuple[Approval, ...] = ()
+    breaker: Breaker = Breaker()
     identity: Identity = Identity()
     lateness_s: Seconds = 900.0
     cold_start_acts: bool = False

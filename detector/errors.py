@@ -5,6 +5,7 @@ OutpaceError
 ├── InputError         a path or stream nothing can be read from
 │   └── MalformedRecordError   one record that is not an audit event; carries where and why
 ├── BrokerError        a Kafka broker that cannot be reached, or refuses what was asked of it
+├── ApprovalError      an approval that comes too late, twice, from nobody, or for nothing that waits
 ├── StateError         a saved state that is damaged, foreign or of another version
 ├── LedgerError        an entry the ledger cannot hold, or a ledger that cannot be used
 └── UnknownDecisionError       a decision id nobody recorded
@@ -31,6 +32,10 @@ class MalformedRecordError(InputError):
 
 class BrokerError(OutpaceError):
     """A Kafka broker cannot be reached, or refuses."""
+
+
+class ApprovalError(OutpaceError):
+    """An approval cannot be counted."""
 
 
 class StateError(OutpaceError):

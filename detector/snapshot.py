@@ -16,6 +16,7 @@ from detector.epochs import Delta
 from detector.errors import StateError
 from detector.event import Provider
 from detector.links import Link, Links, SavedLinks
+from detector.policy.grants import Held
 from detector.policy.leases import Use
 from detector.trails import BUCKETS, Trails
 
@@ -51,6 +52,8 @@ class Saved(msgspec.Struct, frozen=True):
     deltas: list[Delta]
     unsent: list[Link]
     links: SavedLinks | None
+    grants: dict[str, Held] = {}
+    ended_through_s: float = 0.0
 
 
 class _File(msgspec.Struct, frozen=True, array_like=True):
@@ -75,7 +78,7 @@ def head_of(engine: Engine) -> bytes:
             trails=engine.trails.order(),
             revoked=list(engine.verdicts.revoked.items()),
             standing=list(engine.verdicts.standing.items()),
-            leases=engine.leases.uses,
+            leases=engine.endings.leases.uses,
             rows_seen=engine.rows_seen,
             epoch=engine.epochs.epoch,
             through=engine.epochs.through,
@@ -84,6 +87,8 @@ def head_of(engine: Engine) -> bytes:
             deltas=engine.epochs.deltas,
             unsent=engine.unsent,
             links=engine.links.saved() if engine.links else None,
+            grants=engine.endings.grants.held,
+            ended_through_s=engine.endings.clock_s,
         )
     )
 
@@ -155,7 +160,9 @@ def fill(engine: Engine, head: bytes, arrays: Mapping[str, bytes]) -> None:
     engine.trails = trails
     engine.verdicts.revoked = OrderedDict(saved.revoked)
     engine.verdicts.standing = OrderedDict(saved.standing)
-    engine.leases.uses = saved.leases
+    engine.endings.leases.uses = saved.leases
+    engine.endings.grants.held = saved.grants
+    engine.endings.clock_s = saved.ended_through_s
     engine.rows_seen = saved.rows_seen
     epochs = engine.epochs
     epochs.epoch, epochs.through, epochs.is_open = saved.epoch, saved.through, saved.is_open

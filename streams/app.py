@@ -318,7 +318,7 @@ class Life:
     def __init__(self, settings: Settings, past: restarting.Past) -> None:
         self.settings, self.past = settings, past
         self.metrics = Metrics()
-        self.metrics.promise(settings.budget.revoke_one_in_identity_days)
+        self.metrics.promise(settings.budget)
         self.waiting_for = "starting"
         self.worker: Worker | None = None
         self.again: restarting.Past | None = None

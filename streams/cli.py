@@ -337,6 +337,7 @@ app.command(
     name="connectors",
     help="Look at the connectors, and try what they need.",
 )
+app.command("streams.policy_command:policy", name="policy", help="Check a policy, and see what it would have cost.")
 
 
 def main() -> None:

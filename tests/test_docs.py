@@ -59,6 +59,8 @@ def policy_keys(kind: type[msgspec.Struct], prefix: str = "") -> dict[str, objec
 
 
 def as_toml(default: object) -> object:
+    if default is None:
+        return "unset"
     return list(default) if isinstance(default, tuple) else default
 
 
@@ -72,7 +74,7 @@ def test_the_example_policy_is_read_and_says_what_it_shows() -> None:
     (example,) = blocks_of("docs/policy.md", "toml")
     policy = read_policy(example.encode(), "docs/policy.md")
     assert policy.evidence.offsets_bits["terraform"] == 18.0
-    assert policy.leases == (Lease("*:role/break-glass-database", 30.0, 50), Lease())
+    assert policy.leases == (Lease("*:role/break-glass-database", 30.0, 50, at_end="revoke"), Lease())
     assert policy.context.bindings[0] == Binding(
         "arn:aws:iam::123456789012:user/deploy", ("192.0.2.0/24", "198.51.100.16/28")
     )
@@ -90,7 +92,7 @@ def test_every_policy_key_is_documented_with_its_default() -> None:
     expected["evidence.offsets_bits"] = "see below"
     expected |= {f"evidence.offsets_bits.{family}": bits for family, bits in SHIPPED_OFFSETS_BITS.items()}
     literal = {
-        key: value if value in ("required", "see below") else tomllib.loads(f"v = {value}")["v"]
+        key: value if value in ("required", "unset", "see below") else tomllib.loads(f"v = {value}")["v"]
         for key, value in documented.items()
     }
     assert literal == expected

@@ -1,18 +1,22 @@
 """The only maker of revocation commands: a decision becomes one when the policy is armed and no guard stands in the way.
 
-A command's id follows from credential, rung and evidence, so the same decision made twice (after a crash, by another worker) is one command.
+A command's id follows from credential, rung and evidence, so the same decision made twice (after a crash, by another worker) is one command, and so is a rung that
+was reached in two ways. What follows a command that did not hold (``next_rung``), was overtaken (``raised_to_principal``) or was not approved (``narrowed``) is
+made here too, never above what the policy allows for that identity.
 """
 
 from hashlib import blake2b
 
 import msgspec
+from msgspec.structs import replace
 
 from detector.config import Policy
 from detector.decision import Decision
+from detector.policy.tolerance import allowed_rungs, rank
 
 
 class RevocationCommand(msgspec.Struct, frozen=True, kw_only=True):
-    """Take this away. Built by ``command_of`` and nothing else."""
+    """Take this away. Built in this file and nowhere else."""
 
     command_id: str
     decision_id: str
@@ -34,11 +38,14 @@ class RevocationCommand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def command_of(decision: Decision, policy: Policy) -> RevocationCommand | None:
-    """The command a decision is worth; None where it only watches or the policy is in dry run."""
-    if not policy.armed or decision.dry_run or not decision.is_revocation:
+    """The command a decision is worth; None where it only watches or the policy is in dry run.
+
+    Stepping up and narrowing are commands too: a provider has to do them, though they are no revocations and use up no budget.
+    """
+    if not policy.armed or decision.dry_run or rank(decision.action) < rank("step_up"):
         return None
     return RevocationCommand(
-        command_id=command_id(decision),
+        command_id=command_id(decision.credential, decision.action, decision.decision_id),
         decision_id=decision.decision_id,
         event_id=decision.event_id,
         time=decision.time,
@@ -54,7 +61,48 @@ def command_of(decision: Decision, policy: Policy) -> RevocationCommand | None:
     )
 
 
-def command_id(decision: Decision) -> str:
-    """Stable id of the command a decision leads to."""
-    text = "\x1f".join(("command", decision.credential, decision.action, decision.decision_id))
+def next_rung(command: RevocationCommand, policy: Policy) -> RevocationCommand | None:
+    """The command for an access that is still alive: the next rung this identity allows. None at the top, and for a human who was only stepped up.
+
+    Humans burst: evidence alone takes nothing from them, and an unanswered step-up is no new evidence.
+    """
+    if _is_stepped_up_only(command):
+        return None
+    allowed = allowed_rungs(policy, command.path, command.principal, command.credential)
+    higher = next((rung for rung in allowed if rank(rung) > rank(command.action)), None)
+    return _escalated(command, higher) if higher else None
+
+
+def raised_to_principal(command: RevocationCommand, policy: Policy) -> RevocationCommand | None:
+    """The command for an access that raced us: the principal minted, detached or assumed something while the provider was still propagating.
+
+    ``quarantine_principal``, or for a vendor's principal the edge it comes in by. None where the command was already as high, the policy allows nothing as high, or a
+    human was only stepped up.
+    """
+    if rank(command.action) >= rank("quarantine_principal") or _is_stepped_up_only(command):
+        return None
+    allowed = allowed_rungs(policy, command.path, command.principal, command.credential)
+    high = next((rung for rung in allowed if rank(rung) >= rank("quarantine_principal")), None)
+    return _escalated(command, high) if high else None
+
+
+def narrowed(command: RevocationCommand) -> RevocationCommand:
+    """The same command lowered to ``narrow``: what is left of it where nobody approved it in time. One at or below ``narrow`` stays as it is."""
+    if rank(command.action) <= rank("narrow"):
+        return command
+    return replace(command, command_id=command_id(command.credential, "narrow", command.decision_id), action="narrow")
+
+
+def _is_stepped_up_only(command: RevocationCommand) -> bool:
+    return command.path == "human" and rank(command.action) <= rank("step_up")
+
+
+def _escalated(command: RevocationCommand, action: str) -> RevocationCommand:
+    number = command_id(command.credential, action, command.decision_id)
+    return replace(command, command_id=number, action=action, escalated_from=command.command_id)
+
+
+def command_id(credential: str, action: str, decision_id: str) -> str:
+    """Stable id of the command that takes ``credential`` away this way for this decision."""
+    text = "\x1f".join(("command", credential, action, decision_id))
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -25,7 +25,7 @@ def feed_as_worker(metrics: Metrics) -> int:
     replay = Replay(load_policy(str(EXAMPLES / "policy.toml")), str(EXAMPLES / "policy.toml"))
     engine = replay.engine
     replay.learn([str(EXAMPLES / "demo/baseline")])
-    metrics.promise(replay.policy.budget.revoke_one_in_identity_days)
+    metrics.promise(replay.policy.budget)
     metrics.note_identity_days(0, list(engine.identity_days().values()))
     metrics.broker_up.set(1)
     decided = 0
