@@ -10,7 +10,6 @@ import pytest
 from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 from conftest import jsonl, routine, stolen_key
 
-from detector.config import Policy
 from detector.sources.framing import Block
 from streams import checkpoint
 from streams.agents import BROKEN, Scorer
@@ -35,7 +34,7 @@ class Message(NamedTuple):
 def frames() -> list[bytes]:
     records = [*routine(3000), *stolen_key(3000 * 60.0)]
     arrival = Arrival(Block(jsonl(records), "log", 1, True), None, Cursor("", 0), NOW_NS)
-    rows, columns, _ = Normaliser(Policy(), None, lambda: NOW_NS).take(arrival, "path")
+    rows, columns, _ = Normaliser(Settings(), None, lambda: NOW_NS).take(arrival, "path")
     cuts = range(0, len(rows), FRAME)
     return [pack_columns(rows[a : a + FRAME], columns.cut(a, min(len(rows), a + FRAME)), 0, 0) for a in cuts]
 
