@@ -7,6 +7,7 @@ OutpaceError
 ├── BrokerError        a Kafka broker that cannot be reached, or refuses what was asked of it
 ├── ApprovalError      an approval that comes too late, twice, from nobody, or for nothing that waits
 ├── StateError         a saved state that is damaged, foreign or of another version
+├── LedgerError        an entry the ledger cannot hold, or a ledger that cannot be used
 └── UnknownDecisionError       a decision id nobody recorded
 """
 
@@ -39,6 +40,10 @@ class ApprovalError(OutpaceError):
 
 class StateError(OutpaceError):
     """A saved state cannot be used."""
+
+
+class LedgerError(OutpaceError):
+    """An entry cannot be written, or a ledger cannot be read."""
 
 
 class UnknownDecisionError(OutpaceError):

@@ -1,0 +1,1 @@
+"""The ledger in SQLite, and the commands that look at it."""
