@@ -1,0 +1,138 @@
+"""Generic OAuth: tokens are revoked at their authorization server, and introspection proves it.
+
+Revocation: RFC 7009, https://www.rfc-editor.org/rfc/rfc7009; a server answers 200 for a token it does not know, too (section 2.2), and takes the whole grant with a refresh
+token (section 2.1). Introspection: RFC 7662, https://www.rfc-editor.org/rfc/rfc7662; ``active`` is false for a token that is revoked, expired or unknown (section 2.2).
+
+Audit records name tokens, they never hold them; so the tokens this may revoke are kept in a folder, one file each, read anew for every command.
+"""
+
+import secrets
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from detector.policy.guardrails import RevocationCommand
+from streams.config import secret
+from streams.connectors.base import Deed, Description, Finding, Permission, Proof, Receipt, RefusedError
+from streams.connectors.http_client import HttpClient
+from streams.connectors.settings.oauth import OAuth
+from streams.connectors.telling import proof_of, receipt_of, tried, wanted_deed
+from streams.connectors.tokens import Client, SecretInForm, SecretInHeader
+
+REVOKE = Permission(
+    "token revocation",
+    "revoke_session, disable_credential, cut_delegation: the client may revoke the tokens in question",
+    "https://www.rfc-editor.org/rfc/rfc7009#section-2.1",
+)
+INTROSPECT = Permission(
+    "token introspection", "proof: the client may introspect them", "https://www.rfc-editor.org/rfc/rfc7662#section-2.1"
+)
+_PAGE = "https://www.rfc-editor.org/rfc/rfc7009#section-2"
+_KINDS = {"access_token": "", "refresh_token": ".refresh"}
+
+
+class _Introspection(msgspec.Struct):
+    active: bool
+
+
+class OAuthConnector:
+    """Revokes tokens at one authorization server. Raises ``ConfigError`` for settings that cannot work."""
+
+    def __init__(self, settings: OAuth) -> None:
+        self.settings = settings
+        self._http = HttpClient(f"OAuth server {settings.name}", settings.url, settings.http)
+        kind = SecretInHeader if settings.authentication == "basic" else SecretInForm
+        self._client: Client = kind(settings.client_id, secret(settings.client_secret))
+
+    def describe(self) -> Description:
+        """What RFC 7009 can do."""
+        late_s = self.settings.residual_s
+        both = "revokes the refresh token, which ends the grant, and the access token where one is kept"
+        return Description(
+            name=self.settings.name,
+            title="Generic OAuth (RFC 7009)",
+            providers=self.settings.providers,
+            deeds=(
+                Deed("revoke_session", "revokes the access token", late_s, _PAGE),
+                Deed("disable_credential", both, late_s, _PAGE),
+                Deed("cut_delegation", both, late_s, _PAGE),
+            ),
+            permissions=(REVOKE, INTROSPECT) if self.settings.introspection else (REVOKE,),
+            proof="introspection (RFC 7662) of every revoked token says it is not active"
+            if self.settings.introspection
+            else "none: the server has no introspection",
+            blind_to="tokens nobody put into the folder, and resource servers that check a token without asking: those take it until it ends",
+        )
+
+    async def check(self) -> tuple[Finding, ...]:
+        """Revokes and introspects a made-up token: a server says yes to the one and inactive to the other, if it lets our client ask."""
+        madeup = secrets.token_urlsafe(32)
+        found = [await tried(REVOKE, lambda: self._revoke("access_token", madeup))]
+        if self.settings.introspection:
+            found.append(await tried(INTROSPECT, lambda: self._is_active("access_token", madeup)))
+        folder = Path(self.settings.kept_in)
+        text = f"{folder}: a folder" if folder.is_dir() else f"{folder}: no folder, mount the tokens there"
+        return (*found, Finding("kept_in", folder.is_dir(), text))
+
+    async def revoke(self, command: RevocationCommand) -> Receipt:
+        """Revokes what the action names; the refresh token first, since it could mint another access token."""
+        told = self.describe()
+        wanted_deed(told, command)
+        kept = self._kept(command)
+        for kind, token in kept.items():
+            await self._revoke(kind, token)
+        steps = tuple(f"revoked the {kind.replace('_', ' ')}" for kind in kept)
+        return receipt_of(told, command, steps, {"kinds": " ".join(kept)})
+
+    async def prove(self, command: RevocationCommand, receipt: Receipt) -> Proof:
+        """Introspects every token that was revoked."""
+        if not self.settings.introspection:
+            return proof_of(command, "unknown", "none", "the server has no introspection")
+        kinds = receipt.reference.get("kinds", "").split()
+        alive = [
+            kind for kind, token in self._kept(command).items() if kind in kinds and await self._is_active(kind, token)
+        ]
+        if alive:
+            return proof_of(command, "alive", "introspection", f"{', '.join(alive)} still active")
+        return proof_of(command, "inactive", "introspection", f"{', '.join(kinds)} not active")
+
+    async def close(self) -> None:
+        """Lets the connection go."""
+        await self._http.close()
+
+    def _kept(self, command: RevocationCommand) -> dict[str, str]:
+        """The tokens the command is about, by kind. Raises ``RefusedError`` where none is kept."""
+        kinds = ("access_token",) if command.action == "revoke_session" else ("refresh_token", "access_token")
+        name = quote(command.credential.encode("utf-8", "surrogatepass"), safe="")
+        found = {}
+        for kind in kinds:
+            try:
+                token = Path(self.settings.kept_in, f"{name}{_KINDS[kind]}").read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                continue
+            if token:
+                found[kind] = token
+        if not found:
+            raise RefusedError(
+                f"{self._http.title}: no {' or '.join(kinds)} of this credential in {self.settings.kept_in}"
+            )
+        return found
+
+    async def _revoke(self, kind: str, token: str) -> None:
+        await self._ask(self.settings.revocation, "revoke a token", REVOKE, kind, token)
+
+    async def _is_active(self, kind: str, token: str) -> bool:
+        path = self.settings.introspection
+        return (await self._ask(path, "introspect a token", INTROSPECT, kind, token)).active
+
+    async def _ask(self, path: str, does: str, permission: Permission, kind: str, token: str) -> _Introspection:
+        answer = await self._http.ask(
+            "POST",
+            path,
+            does=does,
+            needs=permission.name,
+            form={"token": token, "token_type_hint": kind, **self._client.form()},
+            headers=self._client.headers(),
+        )
+        return answer.decode(_Introspection) if permission is INTROSPECT else _Introspection(False)
