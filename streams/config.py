@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from detector.config import Policy
 from detector.errors import ConfigError
+from streams.connectors.settings.keycloak import Keycloak
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -109,6 +110,31 @@ class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: Port = 9464
 
 
+class Commands(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How commands are signed between workers and responder, and how long one may be on its way. Without a key workers sign nothing and no responder starts."""
+
+    signing_key: str = ""
+    expires_s: Positive = 900.0
+
+
+class Respond(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the responder works: ``deadline_s`` is how long a command is tried, ``grace_s`` how long after the residual time "alive" is not yet believed.
+
+    ``skew_s``: how far the clocks of providers may differ from ours; ``watch_s``: how long later uses are watched; ``call_s``: the longest one step at a provider may take.
+    """
+
+    connectors: tuple[Keycloak, ...] = ()
+    at_once: Annotated[int, Meta(ge=1, le=256)] = 16
+    call_s: Positive = 20.0
+    deadline_s: Positive = 900.0
+    grace_s: Annotated[float, Meta(ge=0)] = 1.0
+    skew_s: Annotated[float, Meta(ge=0)] = 1.0
+    watch_s: Positive = 3600.0
+    approvals_port: Annotated[int, Meta(ge=-1, le=65_535)] = -1
+    approvals_host: str = "127.0.0.1"
+    approvals_secret: str = ""
+
+
 class Settings(Policy, frozen=True, forbid_unknown_fields=True):
     """One file: the policy and the outside."""
 
@@ -116,6 +142,8 @@ class Settings(Policy, frozen=True, forbid_unknown_fields=True):
     ingest: Ingest = Ingest()
     worker: Worker = Worker()
     web: Web = Web()
+    commands: Commands = Commands()
+    respond: Respond = Respond()
     state_folder: str = "outpace-state"
 
 
