@@ -76,13 +76,24 @@ def settings_for(estate: Estate, kafka: Kafka, state: Path | str, provider_url: 
     url = estate.server.url
     source = KeycloakSource(url, estate.realm, "outpace", f"env:{SECRET}", poll_s=POLL_S)
     connector = Keycloak(provider_url or url, estate.realm, "outpace", f"env:{SECRET}")
+    return msgspec.structs.replace(
+        _armed(kafka, connector, **respond),
+        ingest=Ingest(sources=(source,)),
+        worker=Worker(initial_state=str(state)),
+    )
+
+
+def settings_at_provider(kafka: Kafka, url: str, realm: str) -> Settings:
+    """Armed settings of a responder alone; the door is not tried at a provider that issues no tokens."""
+    return _armed(kafka, Keycloak(url, realm, "outpace", f"env:{SECRET}", tries_the_door=False))
+
+
+def _armed(kafka: Kafka, connector: Keycloak, **respond: Any) -> Settings:
     return Settings(
         armed=True,
         breaker=Breaker(per_minute=10_000, fleet_size=1000, share_of_fleet=1.0),
         guards=Guards(never_revoke=("keycloak-client:outpace",), two_person=()),
         kafka=msgspec.structs.replace(kafka, partitions=1),
-        ingest=Ingest(sources=(source,)),
-        worker=Worker(initial_state=str(state)),
         commands=Commands(signing_key=f"env:{KEY}"),
         respond=Respond(connectors=(connector,), **respond),
     )

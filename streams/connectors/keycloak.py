@@ -15,8 +15,18 @@ from typing import NamedTuple
 
 from detector.policy.guardrails import RevocationCommand
 from streams.config import secret
-from streams.connectors.base import Deed, Description, Finding, Permission, Proof, Receipt, RefusedError
-from streams.connectors.http_client import NotAllowedError
+from streams.connectors.base import (
+    ConnectorError,
+    Deed,
+    Description,
+    Finding,
+    Permission,
+    Proof,
+    Receipt,
+    RefusedError,
+    Standing,
+)
+from streams.connectors.http_client import NotAllowedError, NotFoundError
 from streams.connectors.keycloak_admin import CLIENTS, REALM, USERS, Admin, Client
 from streams.connectors.keycloak_door import Door
 from streams.connectors.settings.keycloak import Keycloak
@@ -86,7 +96,8 @@ class KeycloakConnector:
         if self.describe().deed(command.action) is None:
             raise RefusedError(f"Keycloak has no {command.action}")
         target = target_of(command)
-        await self._check_realm(command)
+        await self._know_realm()
+        self._check_realm(command)
         deed = {"client": self._stop_client, "session": self._end_session, "user": self._stop_user}[target.kind]
         steps, reference = await deed(command, target)
         offline = f"resource servers that never ask may serve a token {self._lifespan_s} s more"
@@ -103,27 +114,34 @@ class KeycloakConnector:
     async def prove(self, command: RevocationCommand, receipt: Receipt) -> Proof:
         """Tries the door where it was tried before, and reads the objects back."""
         target = target_of(command)
-        await self._check_realm(command)
-        tried = await self._door.try_after(command.command_id) if target.kind == "client" else None
+        await self._know_realm()
+        self._check_realm(command)
+        takes_secret = command.action != "revoke_session"
+        tried = await self._door.try_after(command.command_id, takes_secret=takes_secret)
         if tried is not None and tried[0]:
-            return self._proof(command, False, tried[1], "a token or the secret from before is still accepted")
+            return self._proof(command, "alive", tried[1], "what opened before still opens")
         look = {"client": self._client_is_stopped, "session": self._session_is_over, "user": self._user_is_stopped}
-        left = await look[target.kind](command, target, receipt)
+        try:
+            left = await look[target.kind](command, target, receipt)
+        except NotFoundError:
+            return self._proof(command, "inactive", "read back", f"the {target.kind} is no longer there")
+        if left is None:
+            return self._proof(command, "unknown", "read back", "whose session it is, nobody said: it cannot be listed")
         if left:
-            return self._proof(command, False, "read back", left)
+            return self._proof(command, "alive", "read back", left)
         self._door.forget(command.command_id)
         if tried is not None:
-            return self._proof(command, True, tried[1], "the token and the secret from before are refused")
-        return self._proof(command, True, "read back", f"the {target.kind} is as the command wants it")
+            return self._proof(command, "inactive", tried[1], "what opened before is refused")
+        return self._proof(command, "inactive", "read back", f"the {target.kind} is as the command wants it")
 
     async def close(self) -> None:
         """Lets connections go."""
         await self._admin.close()
 
-    def _proof(self, command: RevocationCommand, is_gone: bool, method: str, text: str) -> Proof:
+    def _proof(self, command: RevocationCommand, standing: Standing, method: str, text: str) -> Proof:
         return Proof(
             command_id=command.command_id,
-            standing="inactive" if is_gone else "alive",
+            standing=standing,
             method=method,
             text=text,
             asked_ns=int(self._clock() * 1e9),
@@ -186,7 +204,9 @@ class KeycloakConnector:
             steps += more
         return steps, reference
 
-    async def _session_is_over(self, command: RevocationCommand, target: Target, receipt: Receipt) -> str:
+    async def _session_is_over(self, command: RevocationCommand, target: Target, receipt: Receipt) -> str | None:
+        if not target.owner:
+            return None
         if any(s.id == target.name for s in await self._admin.sessions(target.owner)):
             return "the session is still listed"
         for client in receipt.reference.get("clients", "").split():
@@ -225,12 +245,9 @@ class KeycloakConnector:
             return "the user has sessions"
         return ""
 
-    async def _check_realm(self, command: RevocationCommand) -> None:
+    def _check_realm(self, command: RevocationCommand) -> None:
         """Raises ``RefusedError`` for a command of another realm: names are the same in many."""
-        if command.scope in ("", self.settings.realm):
-            return
-        await self._know_realm()
-        if self._realm_id and command.scope != self._realm_id:
+        if command.scope not in ("", self.settings.realm, self._realm_id):
             raise RefusedError(f"Keycloak: command for realm {command.scope!r}, this is {self.settings.realm!r}")
 
     async def _know_realm(self) -> str:
@@ -252,6 +269,8 @@ class KeycloakConnector:
             return Finding(name, True, await looking)
         except NotAllowedError as error:
             return Finding(name, False, f"{error}; give it to the client {self.settings.client_id!r}")
+        except ConnectorError as error:
+            return Finding(name, False, str(error))
 
 
 def is_switched_off(action: str, client: Client) -> bool:

@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from streams.connectors.base import RefusedError, UnavailableError
-from streams.connectors.http_client import Answer, HttpClient, segment
+from streams.connectors.base import UnavailableError
+from streams.connectors.http_client import Answer, HttpClient, NotFoundError, segment
 from streams.connectors.settings.http import Http
 
 CLIENTS, USERS, REALM = "manage-clients", "manage-users", "view-realm"
@@ -159,7 +159,7 @@ class Admin:
             return found[0]
         answer = await self._ask("GET", f"/clients/{segment(name)}", "find a client", CLIENTS, accepts=(404,))
         if answer.status == 404:
-            raise RefusedError(f"Keycloak: no client {name!r} in this realm")
+            raise NotFoundError(f"Keycloak: no client {name!r} in this realm")
         return answer.decode(Client)
 
     async def change_client(self, number: str, changes: dict[str, Any]) -> None:
@@ -171,14 +171,14 @@ class Admin:
         await self._ask("POST", f"/clients/{segment(number)}/push-revocation", "push a not-before", CLIENTS)
 
     async def user(self, name: str) -> User:
-        """The user of this number, or of this name. Raises ``RefusedError`` where there is none."""
+        """The user of this number, or of this name. Raises ``NotFoundError`` where there is none."""
         answer = await self._ask("GET", f"/users/{segment(name)}", "find a user", USERS, accepts=(404,))
         if answer.status != 404:
             return answer.decode(User)
         query = {"username": name, "exact": "true"}
         found = (await self._ask("GET", "/users", "find a user", USERS, query=query)).decode(list[User])
         if not found:
-            raise RefusedError(f"Keycloak: no user {name!r} in this realm")
+            raise NotFoundError(f"Keycloak: no user {name!r} in this realm")
         return found[0]
 
     async def service_user(self, number: str) -> User | None:

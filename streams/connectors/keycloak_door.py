@@ -51,14 +51,16 @@ class Door:
             self._trials.pop(next(iter(self._trials)))
         self._trials[command_id] = Trial(client.client_id, client.secret, token, is_introspected)
 
-    async def try_after(self, command_id: str) -> tuple[bool, str] | None:
-        """(whether it still opens, how that was seen); None where nothing was tried before."""
+    async def try_after(self, command_id: str, *, takes_secret: bool) -> tuple[bool, str] | None:
+        """(whether it still opens, how that was seen); None where nothing was tried before. ``takes_secret``: the secret is to be refused as well."""
         trial = self._trials.get(command_id)
         if trial is None:
             return None
         ask = self._login.introspection if trial.is_introspected else self._login.is_welcome
         if await ask(trial.token):
             return True, trial.method
+        if not takes_secret:
+            return False, trial.method
         answer = await self._login.log_in(trial.client_id, trial.secret, accepts=(400, 401, 403))
         return answer.status == 200, trial.method
 

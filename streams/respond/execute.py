@@ -41,7 +41,7 @@ class Executor:
         self.desk, self.connectors, self.metrics = desk, connectors, metrics
         self.at_once, self.call_s, self._chance = at_once, call_s, chance
         self.availability = Availability()
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self.running: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         desk.has_news = self._wake.set
 
@@ -52,34 +52,34 @@ class Executor:
                 self._wake.clear()
                 self.start_due()
                 await self._until_news()
-                self._collect()
+                self.collect()
         finally:
-            for task in self._running.values():
+            for task in self.running.values():
                 task.cancel()
-            await asyncio.gather(*self._running.values(), return_exceptions=True)
+            await asyncio.gather(*self.running.values(), return_exceptions=True)
 
     def start_due(self) -> None:
         """Begins everything due, as far as there is room; intents of one round share a transaction."""
-        ready = [i for i in self.desk.due(self.at_once - len(self._running)) if i not in self._running]
+        ready = [i for i in self.desk.due(self.at_once - len(self.running)) if i not in self.running]
         ready = [i for i in ready if self._is_open_for(self.desk.current[i].containment)]
         fresh = [i for i in ready if self.desk.current[i].containment.state == "approved"]
         if fresh:
             self.desk.begin_attempts(fresh)
         for command_id in ready:
-            self._running[command_id] = asyncio.create_task(self._step(command_id, is_fresh=command_id in fresh))
+            self.running[command_id] = asyncio.create_task(self._step(command_id, is_fresh=command_id in fresh))
 
     async def _until_news(self) -> None:
         due_ns = self.desk.next_due_ns()
-        is_full = len(self._running) >= self.at_once
+        is_full = len(self.running) >= self.at_once
         wait_s = IDLE_S if due_ns is None or is_full else min(IDLE_S, max(0.0, (due_ns - self.desk.clock()) / 1e9))
         news = asyncio.ensure_future(self._wake.wait())
-        await asyncio.wait({news, *self._running.values()}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({news, *self.running.values()}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
         news.cancel()
 
-    def _collect(self) -> None:
-        for command_id, task in list(self._running.items()):
+    def collect(self) -> None:
+        for command_id, task in list(self.running.items()):
             if task.done():
-                del self._running[command_id]
+                del self.running[command_id]
                 task.result()
 
     def _is_open_for(self, c: Containment) -> bool:
