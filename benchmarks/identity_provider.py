@@ -30,7 +30,7 @@ POM = REPOSITORY / "keycloak.pom.xml"
 ADMIN, PASSWORD = "admin", "admin-of-a-test-keycloak"
 START_S, STOP_S, BUILD_S = 150.0, 20.0, 300.0
 JAVA = "Java 17 or later (Debian: apt-get install default-jre-headless)"
-_HEAP = "-Xms128m -Xmx512m -XX:MetaspaceSize=96m -XX:+UseSerialGC -XX:TieredStopAtLevel=4 -Djava.awt.headless=true"
+_HEAP = "-Xms128m -Xmx512m -XX:MetaspaceSize=96m"
 _BUILT_FOR = ("--db=dev-mem", "--cache=local", "--health-enabled=false", "--metrics-enabled=false")
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from streams.cli import terminal
 from streams.config import Settings, read_settings
 
-SECRETS = frozenset({"password", "token", "signing_secret", "client_secret"})
+SECRETS = frozenset({"password", "token", "signing_secret", "client_secret", "approvals_secret", "signing_key"})
 """Fields that hold a reference to a secret."""
 OPEN_SECRET = "(a secret in the open: wanted env:NAME or file:PATH)"  # noqa: S105 - this is what stands in its place
 

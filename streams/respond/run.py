@@ -10,7 +10,7 @@ from detector.containment import Terms
 from detector.errors import ConfigError
 from streams import library_logs, logs, web
 from streams.config import Settings, read_settings
-from streams.connectors.base import Connector
+from streams.connectors.base import Connector, ConnectorError
 from streams.connectors.registry import by_provider
 from streams.metrics import Metrics
 from streams.reaching import broker_ready
@@ -113,6 +113,7 @@ class Responder:
             self.outbox.run(),
             self._requests(),
             self._tidy(),
+            self._look_at_providers(),
             web.watch_loop(self.metrics),
         ]
 
@@ -121,6 +122,20 @@ class Responder:
         self.waiting_for = ""
         self.metrics.broker_up.set(1)
         await asyncio.gather(self.intake.commands(), self.intake.sightings())
+
+    async def _look_at_providers(self) -> None:
+        """Says once what is missing where, and lets each connector log in before it is needed; then waits for the end."""
+        for connector in set(self.connectors.values()):
+            name = connector.describe().name
+            try:
+                found = await asyncio.wait_for(connector.check(), self.settings.respond.call_s)
+            except (ConnectorError, TimeoutError) as error:
+                log.warning("provider cannot be looked at", connector=name, reason=str(error) or type(error).__name__)
+                continue
+            for finding in found:
+                told = log.info if finding.is_right else log.error
+                told("permission", connector=name, name=finding.name, is_right=finding.is_right, text=finding.text)
+        await asyncio.Event().wait()
 
     async def _requests(self) -> None:
         """What people asked for, from other programs and from the webhook."""

@@ -73,5 +73,7 @@ def test_the_default_settings_shown_are_all_there_are(file: str) -> None:
 
 def test_every_field_that_sounds_secret_is_treated_as_one() -> None:
     structs = [s for s in vars(settings_module).values() if isinstance(s, type) and issubclass(s, msgspec.Struct)]
-    sounding = {f.name for s in structs for f in msgspec.structs.fields(s) if re.search("pass|secret|token", f.name)}
+    sounding = {
+        f.name for s in structs for f in msgspec.structs.fields(s) if re.search("pass|secret|token|signing_key", f.name)
+    }
     assert sounding == SECRETS
