@@ -193,7 +193,7 @@ class Scorer:
         for decided in applied.decided:
             await self._tell(desk, decided)
         for sighting in self.watch.sightings(applied.rows, applied.batch, desk.shard.engine.vocabulary):
-            await self._send(desk, self.topics.sightings, *sighting_message(sighting))
+            await self._send(desk, self.topics.sightings, *sighting_message(sighting, self.seal))
         partition, key = desk.shard.partition, str(desk.shard.partition).encode()
         for delta in applied.deltas:
             await self._send(desk, self.topics.shared, key, shared_message(partition, delta))

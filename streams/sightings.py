@@ -25,6 +25,7 @@ from models.hashing import text_key
 from streams import connection
 from streams.config import Settings
 from streams.logs import logger
+from streams.respond.commands import Seal
 from streams.topics import Topics
 
 log = logger("worker")
@@ -85,9 +86,11 @@ def sighting_of(event: AuditEvent, vocabulary: Vocabulary) -> Sighting:
     )
 
 
-def sighting_message(sighting: Sighting) -> tuple[bytes, bytes]:
-    """(key, value) of a sighting."""
-    return sighting.credential.encode("utf-8", "surrogatepass"), msgspec.json.encode(sighting)
+def sighting_message(sighting: Sighting, seal: Seal | None) -> tuple[bytes, bytes, list[tuple[str, bytes]] | None]:
+    """(key, value, headers) of a sighting: signed, since it may cost a principal its access."""
+    body = msgspec.json.encode(sighting)
+    key = sighting.credential.encode("utf-8", "surrogatepass")
+    return key, body, seal.signed(sighting.event_id, body, time.time()) if seal else None
 
 
 async def listen(watch: Watch, settings: Settings) -> None:

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from detector.containment import Sighting
 from detector.decision import ACTIONS, FIRST_REVOCATION
 from detector.errors import ConfigError, OutpaceError
 from detector.event import Path, Provider
@@ -53,11 +54,33 @@ class Seal:
 
     def headers(self, command: RevocationCommand, body: bytes, now_s: float) -> list[tuple[str, bytes]]:
         """The headers of a command sent now."""
-        found = standard_webhooks.signed_headers(self._key, command.command_id, now_s, body)
-        return [(name, value.encode()) for name, value in found.items()]
+        return self.signed(command.command_id, body, now_s)
+
+    def signed(self, number: str, body: bytes, now_s: float) -> list[tuple[str, bytes]]:
+        """The headers of anything else a worker tells the responder."""
+        found = standard_webhooks.signed_headers(self._key, number, now_s, body)
+        return [(name, value.encode("utf-8", "surrogateescape")) for name, value in found.items()]
+
+    def sighting(self, body: bytes | None, headers: Headers) -> Sighting:
+        """The sighting in a message; told again it says nothing new, so its age does not matter. Raises ``RefusedCommandError``."""
+        content, _given, _sent_s = self._genuine(body, headers)
+        try:
+            return msgspec.json.decode(content, type=Sighting)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise RefusedCommandError("malformed", f"no sighting: {type(error).__name__}") from error
 
     def opened(self, body: bytes | None, headers: Headers, now_s: float) -> Genuine:
         """The command in a message. Raises ``RefusedCommandError``."""
+        content, given, sent_s = self._genuine(body, headers)
+        if not -AHEAD_S <= now_s - sent_s <= self.expires_s:
+            raise RefusedCommandError("expired", f"signed {now_s - sent_s:.0f} s ago, wanted 0 to {self.expires_s:g} s")
+        command = _decoded(content)
+        if command.command_id != given[standard_webhooks.ID]:
+            raise RefusedCommandError("forged", "its webhook-id is not the command's id")
+        return Genuine(command, sent_s)
+
+    def _genuine(self, body: bytes | None, headers: Headers) -> tuple[bytes, dict[str, str], int]:
+        """A message that was signed with our key: its body, its headers, and when it was signed."""
         if not body or len(body) > MOST_BYTES:
             raise RefusedCommandError("too_large" if body else "malformed", f"{len(body or b'')} bytes")
         given = {name.lower(): value.decode("utf-8", "surrogateescape") for name, value in headers if value}
@@ -66,12 +89,7 @@ class Seal:
         sent_s = standard_webhooks.sent_at_s(given)
         if sent_s is None or not standard_webhooks.is_signed_by(self._key, given, body):
             raise RefusedCommandError("forged", "its signature is not ours")
-        if not -AHEAD_S <= now_s - sent_s <= self.expires_s:
-            raise RefusedCommandError("expired", f"signed {now_s - sent_s:.0f} s ago, wanted 0 to {self.expires_s:g} s")
-        command = _decoded(body)
-        if command.command_id != given[standard_webhooks.ID]:
-            raise RefusedCommandError("forged", "its webhook-id is not the command's id")
-        return Genuine(command, sent_s)
+        return body, given, sent_s
 
 
 def _decoded(body: bytes) -> RevocationCommand:

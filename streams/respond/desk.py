@@ -180,11 +180,15 @@ class Desk:
         self.has_news()
 
     def forget_old(self) -> None:
-        """Drops proven ones whose later uses say nothing any more."""
+        """Drops those whose later uses say nothing any more: proven ones, and, not without saying so, those nobody could prove."""
         before_ns = self.clock() - int(self.terms.watch_s * 1e9)
         for kept in list(self.current.values()):
-            if kept.containment.state == "proven" and kept.containment.commanded_ns < before_ns:
-                self._drop(kept.containment)
+            c = kept.containment
+            if c.commanded_ns >= before_ns or c.due_ns or c.state not in ("accepted", "proven"):
+                continue
+            if c.state == "accepted":
+                log.warning("never proven, no longer watched", **_named(c), text=c.text)
+            self._drop(c)
         self._show_standing()
 
     def _begin(self, command: RevocationCommand, came_ns: int, signed_s: int = 0) -> None:

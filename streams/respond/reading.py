@@ -9,7 +9,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
@@ -55,7 +54,9 @@ class Intake:
                 self._refuse(error, message)
             else:
                 arrived.append(Arrived(command, signed_s, message.timestamp * 1_000_000))
-        fresh = {each.command.command_id: each for each in reversed(arrived)}
+        fresh: dict[str, Arrived] = {}
+        for each in arrived:
+            fresh.setdefault(each.command.command_id, each)
         twice = len(arrived) - len(fresh)
         repeated = self.desk.take(fresh.values(), topic, next_offset)
         for each in repeated:
@@ -67,18 +68,20 @@ class Intake:
             log.warning("commands replayed, dropped", count=twice)
 
     def take_sightings(self, messages: list[Any], topic: str, next_offset: int) -> None:
-        """A run of messages: sightings to the desk, the others passed over."""
-        seen = []
+        """A run of messages: genuine sightings to the desk, the others refused: one may cost a principal its access."""
+        seen: list[Sighting] = []
         for message in messages:
             try:
-                seen.append(msgspec.json.decode(message.value or b"", type=Sighting))
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                log.warning("no sighting, passed over", offset=message.offset, reason=type(error).__name__)
+                seen.append(self.seal.sighting(message.value, message.headers))
+            except RefusedCommandError as error:
+                self._refuse(error, message)
         self.desk.see(seen, topic, next_offset)
 
     def _refuse(self, error: RefusedCommandError, message: Any) -> None:
         self.metrics.refused_commands.labels(error.reason).inc()
-        log.warning("command refused", reason=error.reason, offset=message.offset, text=str(error)[:200])
+        log.warning(
+            "message refused", topic=message.topic, reason=error.reason, offset=message.offset, text=str(error)[:200]
+        )
 
     async def _follow(self, topic: str, take: Take) -> None:
         place = TopicPartition(topic, 0)

@@ -92,6 +92,10 @@ class Responder:
         door = await ApprovalDoor.opened(self.settings.respond, self.store)
         under_way = self.desk.load()
         log.info("responder started", under_way=under_way, armed=self.settings.armed, providers=sorted(self.connectors))
+        if not self.settings.breaker.fleet_size:
+            log.warning(
+                "breaker.fleet_size is not set: breaker.share_of_fleet holds nothing, only breaker.per_minute does"
+            )
         tasks = [asyncio.create_task(t) for t in self._tasks()]
         stopping = asyncio.create_task(stop.wait())
         try:

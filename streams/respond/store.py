@@ -57,8 +57,10 @@ class Store:
     """The file. Raises ``StateError`` where it cannot be used, or where another responder works on it."""
 
     def __init__(self, folder: Path, *, for_work: bool = False) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / FILE
+        if not for_work and not self.path.exists():
+            raise StateError(f"{self.path}: no responder has worked here, wanted the settings it runs with")
+        folder.mkdir(parents=True, exist_ok=True)
         self._lock = _claimed(folder) if for_work else None
         try:
             self.connection = connect(self.path)

@@ -1,5 +1,6 @@
 """Commands as they travel: only genuine, fresh and new ones are believed, and what is refused is counted without being shown."""
 
+import asyncio
 from base64 import b64encode
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
+from detector.containment import Sighting
 from detector.errors import ConfigError
 from streams.config import Commands, Kafka
 from streams.respond.commands import AHEAD_S, MOST_BYTES, RefusedCommandError, Seal
@@ -35,6 +37,7 @@ class Message(NamedTuple):
     value: bytes | None
     headers: Any
     offset: int = 0
+    topic: str = "commands"
     timestamp: int = START // 10**6
 
 
@@ -142,3 +145,29 @@ def test_a_worker_that_says_it_again_is_no_replay_but_the_same_message_is(
     intake.take_commands([sealed(1)], "commands", 3)
     assert scene.metrics.refused_commands.labels("replayed")._value.get() == 1
     assert scene.states().count("commanded") == 1
+
+
+def test_sightings_are_believed_only_when_signed_since_one_may_cost_a_principal(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.send(command())
+    asyncio.run(scene.settle())
+    seen = Sighting(
+        credential=command().credential,
+        principal=command().principal,
+        event_id="later",
+        time_ns=START + 60 * 10**9,
+        received_ns=0,
+        operation="keycloak:CLIENT_LOGIN",
+        outcome=0,
+    )
+    body = msgspec.json.encode(seen)
+    intake = Intake(scene.desk, seal(), Kafka(), scene.metrics)
+    stranger = Message(body, seal("OTHER").signed("later", body, NOW_S))
+    intake.take_sightings(
+        [Message(body, []), stranger, Message(b"{}", seal().signed("x", b"{}", NOW_S))], "sightings", 3
+    )
+    assert scene.of(1).state == "proven"
+    assert scene.metrics.refused_commands.labels("forged")._value.get() == 1
+    intake.take_sightings([Message(body, seal().signed("later", body, NOW_S - 9000))], "sightings", 4)
+    assert scene.of(1).state == "still_alive"
+    assert scene.store.next_offset("sightings") == 4
