@@ -171,7 +171,12 @@ class Estate:
 
 
 class Thief:
-    """Somebody who found a pipeline's secret. Acts until refused at the door, and writes down every step. ``pause_s``: how long an answer is read."""
+    """Somebody who found a pipeline's secret. Acts until refused at the door, and writes down every step.
+
+    ``pause_s``: how long an answer is read; ``chains``: exchanges tokens, which outlives the secret it was done with.
+    """
+
+    chains = True
 
     def __init__(self, estate: Estate, pipeline: str = "", pause_s: float = 0.2, url: str = "") -> None:
         self.estate, self.name, self.pause_s = estate, pipeline or estate.pipelines[0], pause_s
@@ -201,7 +206,8 @@ class Thief:
     def _next(self, number: int) -> bool:
         """One try after another: whose is it, what does it open, where does it lead."""
         tries = (self.log_in, self.look, self.fetch, self.inspect, self.chain, self.ask_broadly, self.reach_out)
-        return tries[number % len(tries)]()
+        wanted = [each for each in tries if self.chains or each not in (self.chain, self.reach_out)]
+        return wanted[number % len(wanted)]()
 
     def log_in(self) -> bool:
         """Does the secret work?"""
