@@ -5,7 +5,7 @@ BIN := .venv/bin
 SUM := $(shell cat models/*.py detector/*.py detector/sources/*.py | cksum | cut -d' ' -f1)
 export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba/$(SUM)
 
-.PHONY: help setup demo test check captures bench kafka clean
+.PHONY: help setup demo test check captures bench kafka keycloak loop clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,12 @@ bench: setup ## speed, state and scaling, as JSON
 
 kafka: setup ## a real Kafka broker, until interrupted (needs Java 17 and Maven)
 	$(BIN)/python -m benchmarks.broker
+
+keycloak: setup ## a real Keycloak, until interrupted (needs Java 17 and Maven)
+	$(BIN)/python -m benchmarks.identity_provider
+
+loop: setup ## how fast the loop closes on a real Keycloak, as JSON
+	$(BIN)/python -m benchmarks.loop --json
 
 clean: ## caches, compiled code, outputs
 	rm -rf .cache out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

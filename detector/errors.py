@@ -2,6 +2,7 @@
 
 OutpaceError
 ├── ConfigError        a policy, rule or language file that does not say what it must
+├── ContainmentError   a step of a containment that cannot follow the one before
 ├── InputError         a path or stream nothing can be read from
 │   └── MalformedRecordError   one record that is not an audit event; carries where and why
 ├── BrokerError        a Kafka broker that cannot be reached, or refuses what was asked of it
@@ -20,6 +21,10 @@ class OutpaceError(Exception):
 
 class ConfigError(OutpaceError):
     """A configuration, rule or language file is wrong."""
+
+
+class ContainmentError(OutpaceError):
+    """A containment cannot go this way."""
 
 
 class InputError(OutpaceError):

@@ -28,14 +28,17 @@ from streams.config import Settings
 from streams.exchange import Exchange, shared_message, without_the_others
 from streams.logs import log_decision, logger
 from streams.metrics import PROVIDERS, Metrics
+from streams.respond.commands import Seal
 from streams.second_stage import HOST, SecondStage, link_message
 from streams.shard import Applied, Decided, Initial, Shard
+from streams.sightings import Watch, sighting_message
 from streams.topics import Topics
 
 log = logger("worker")
 
-Send = Callable[[str, bytes, bytes], Awaitable[Awaitable[Any]]]
-"""Sends (topic, key, value); gives something to wait for until the broker has confirmed it."""
+Headers = list[tuple[str, bytes]]
+Send = Callable[..., Awaitable[Awaitable[Any]]]
+"""Sends (topic, key, value), with headers where some are given; gives something to wait for until the broker has confirmed it."""
 
 Acknowledge = Callable[[], None]
 BROKEN = "breaks the engine"
@@ -113,6 +116,8 @@ class Scorer:
         self.settings, self.store, self.send, self.metrics, self.name = settings, store, send, metrics, name
         self.initial, self.broken = initial, set(broken)
         self.topics = Topics.under(settings.kafka.prefix)
+        self.seal = Seal(settings.commands) if settings.commands.signing_key else None
+        self.watch = Watch()
         self.exchange = Exchange(settings.kafka.partitions, initial.epoch if initial else NEVER)
         self.flow: Callable[[int, int], None] = lambda _partition, _queued: None
         self.desks: dict[int, Desk] = {}
@@ -187,6 +192,8 @@ class Scorer:
         self._note(desk, applied)
         for decided in applied.decided:
             await self._tell(desk, decided)
+        for sighting in self.watch.sightings(applied.rows, applied.batch, desk.shard.engine.vocabulary):
+            await self._send(desk, self.topics.sightings, *sighting_message(sighting, self.seal))
         partition, key = desk.shard.partition, str(desk.shard.partition).encode()
         for delta in applied.deltas:
             await self._send(desk, self.topics.shared, key, shared_message(partition, delta))
@@ -288,14 +295,17 @@ class Scorer:
         await self._send(desk, self.topics.decisions, key, msgspec.json.encode(decision))
         command = command_of(decision, self.settings)
         if command is not None:
-            await self._send(desk, self.topics.revocations, key, msgspec.json.encode(command))
+            body = msgspec.json.encode(command)
+            headers = self.seal.headers(command, body, time.time()) if self.seal else None
+            await self._send(desk, self.topics.revocations, key, body, headers)
         seconds = (time.time_ns() - received_ns) / 1e9 if received_ns else None
         self.metrics.note_decision(decision, seconds)
         log_decision(decision, seconds)
 
-    async def _send(self, desk: Desk, topic: str, key: bytes, value: bytes) -> None:
+    async def _send(self, desk: Desk, topic: str, key: bytes, value: bytes, headers: Headers | None = None) -> None:
         try:
-            desk.unconfirmed.append(await self.send(topic, key, value))
+            sent = self.send(topic, key, value, headers) if headers else self.send(topic, key, value)
+            desk.unconfirmed.append(await sent)
         except MessageSizeTooLargeError:
             # Sent again it would be as large: told and counted, so that nobody can stop a worker with long names.
             self.metrics.rejected.labels("size").inc()

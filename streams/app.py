@@ -16,7 +16,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from faust.types import TP
 
 from detector.errors import BrokerError, StateError
-from streams import connection, exchange, library_logs, logs, restarting, web
+from streams import connection, exchange, library_logs, logs, restarting, sightings, web
 from streams.agents import Scorer
 from streams.config import Settings, read_settings
 from streams.faust_app import changelog_options, new_app
@@ -82,9 +82,11 @@ class Worker:
         unwritten = next(iter(self.scorer.unwritten.items()), None)
         return f"snapshot of partition {unwritten[0]} not written: {unwritten[1]}" if unwritten else READY
 
-    async def send(self, topic: str, key: bytes, value: bytes) -> Awaitable[Any]:
+    async def send(
+        self, topic: str, key: bytes, value: bytes, headers: list[tuple[str, bytes]] | None = None
+    ) -> Awaitable[Any]:
         """Hands a message to the producer; what it gives is confirmed later."""
-        confirmed: Awaitable[Any] = await self._producer.send(topic, value, key)
+        confirmed: Awaitable[Any] = await self._producer.send(topic, value, key, headers=headers)
         return confirmed
 
     async def send_to(self, topic: str, partition: int, key: bytes, value: bytes | None) -> Awaitable[Any]:
@@ -266,7 +268,10 @@ class Worker:
         return why
 
     def _tasks(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        tasks: tuple[Coroutine[Any, Any, None], ...]
         tasks = self._start(), self._probe(), self._write_snapshots(), self._observe(), self._watch_for_stalls()
+        if self.settings.commands.signing_key:
+            tasks = (*tasks, sightings.listen(self.scorer.watch, self.settings))
         return (*tasks, self._exchange(), self._share(), self._second_stage()) if self._has_shards else tasks
 
     async def _start(self) -> None:

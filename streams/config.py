@@ -19,6 +19,7 @@ from streams.connectors.settings.entra import Entra
 from streams.connectors.settings.gcp import GcpSettings
 from streams.connectors.settings.github import GitHub
 from streams.connectors.settings.kafka_topic import KafkaTopic
+from streams.connectors.settings.keycloak import Keycloak
 from streams.connectors.settings.kubernetes import KubernetesSettings
 from streams.connectors.settings.oauth import OAuth
 from streams.connectors.settings.okta import Okta
@@ -131,6 +132,7 @@ class Connectors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     entra: Entra | None = None
     gcp: GcpSettings | None = None
     github: GitHub | None = None
+    keycloak: Keycloak | None = None
     kubernetes: KubernetesSettings | None = None
     okta: Okta | None = None
     vault: VaultSettings | None = None
@@ -138,6 +140,30 @@ class Connectors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     webhooks: tuple[Webhook, ...] = ()
     kafka_topics: tuple[KafkaTopic, ...] = ()
     notify: Notify | None = None
+
+
+class Commands(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How commands are signed between workers and responder, and how long one may be on its way. Without a key workers sign nothing and no responder starts."""
+
+    signing_key: str = ""
+    expires_s: Positive = 900.0
+
+
+class Respond(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the responder works: ``deadline_s`` is how long a command is tried, ``grace_s`` how long after the residual time "alive" is not yet believed.
+
+    ``skew_s``: how far the clocks of providers may differ from ours; ``watch_s``: how long later uses are watched; ``call_s``: the longest one step at a provider may take.
+    """
+
+    at_once: Annotated[int, Meta(ge=1, le=256)] = 16
+    call_s: Positive = 20.0
+    deadline_s: Positive = 900.0
+    grace_s: Annotated[float, Meta(ge=0)] = 1.0
+    skew_s: Annotated[float, Meta(ge=0)] = 1.0
+    watch_s: Positive = 3600.0
+    approvals_port: Annotated[int, Meta(ge=-1, le=65_535)] = -1
+    approvals_host: str = "127.0.0.1"
+    approvals_secret: str = ""
 
 
 class Settings(Policy, frozen=True, forbid_unknown_fields=True):
@@ -149,6 +175,8 @@ class Settings(Policy, frozen=True, forbid_unknown_fields=True):
     web: Web = Web()
     connectors: Connectors = Connectors()
     signals: Signals = Signals()
+    commands: Commands = Commands()
+    respond: Respond = Respond()
     state_folder: str = "outpace-state"
 
 

@@ -31,8 +31,22 @@ DIRECTIONS = ("sent", "scored")
 DECIDED = ACTIONS[1:]
 REVOCATIONS = ACTIONS[FIRST_REVOCATION:]
 PATTERNS = tuple(sorted({loop.name for loop in named_loops()} | set(AGREED)))
-STATES = ("decided", "commanded", "accepted", "proven", "still_alive", "raced")
-"""How far a revocation came. Only ``decided`` is fed while every decision is a dry run."""
+STATES = (
+    "decided",
+    "commanded",
+    "held",
+    "approved",
+    "executing",
+    "accepted",
+    "proven",
+    "still_alive",
+    "raced",
+    "alerted",
+    "dead",
+)
+"""How far a revocation came. Workers feed ``decided``, the responder the others."""
+COMMAND_REFUSALS = ("unsigned", "forged", "expired", "replayed", "malformed", "too_large")
+"""Why a message on the commands' topic was not carried out."""
 PROOF_STAGES = ("accepted", "proven")
 SIGNALS = NAMES
 """Events of shared signals, by short name."""
@@ -57,6 +71,7 @@ CLOSED_LABELS: dict[str, tuple[str, ...]] = {
     "signal": SIGNALS,
     "refusal": REFUSALS,
     "cause": CAUSES,
+    "reason": COMMAND_REFUSALS,
     "partition": tuple(str(number) for number in range(256)),
 }
 """Every label with every value it may take."""
@@ -86,6 +101,7 @@ class Metrics:
         self._declare_traffic(self.registry)
         self._declare_race(self.registry)
         self._declare_budget(self.registry)
+        self._declare_response(self.registry)
         self._declare_machinery(self.registry)
         self._declare_signals(self.registry)
         self._declare_labels()
@@ -174,6 +190,36 @@ class Metrics:
             registry=r,
         )
 
+    def _declare_response(self, r: CollectorRegistry) -> None:
+        self.proof = Histogram(
+            "outpace_proof_seconds",
+            "From the command to its proof, by provider.",
+            ["provider"],
+            buckets=_PROOF,
+            registry=r,
+        )
+        self.refused_commands = Counter(
+            "outpace_refused_commands",
+            "Messages on the commands' topic that were not carried out.",
+            ["reason"],
+            registry=r,
+        )
+        self.dead_letters = Gauge(
+            "outpace_dead_letters", "Commands nobody could carry out, waiting for an operator.", registry=r
+        )
+        self.circuit_breaker_open = Gauge(
+            "outpace_circuit_breaker_open", "1 while the policy's circuit breaker lets nothing through.", registry=r
+        )
+        self.provider_left_alone = Gauge(
+            "outpace_provider_left_alone",
+            "1 while a provider that does not answer is left alone.",
+            ["provider"],
+            registry=r,
+        )
+        self.outcomes_waiting = Gauge(
+            "outpace_outcomes_waiting", "Outcome messages the broker has not confirmed yet.", registry=r
+        )
+
     def _declare_machinery(self, r: CollectorRegistry) -> None:
         self.consumer_lag = Gauge(
             "outpace_consumer_lag_frames", "Frames waiting in a partition.", ["partition"], registry=r
@@ -236,8 +282,15 @@ class Metrics:
             self.measured.labels(path).set(0)
             self.measured_alerts.labels(path).set(0)
             self.actions.labels(path)
-            for action in REVOCATIONS:
-                self.revocations.labels(action, "decided", path)
+            for action, state in product(REVOCATIONS, STATES):
+                self.revocations.labels(action, state, path)
+        for reason in COMMAND_REFUSALS:
+            self.refused_commands.labels(reason)
+        for provider in PROVIDERS:
+            self.proof.labels(provider)
+            self.provider_left_alone.labels(provider)
+        for stage in PROOF_STAGES:
+            self.revocation.labels(stage)
 
     def note_rows(self, rows: np.ndarray) -> None:
         """Counts a frame's rows (``ROW``) by provider, path and outcome."""
@@ -286,6 +339,14 @@ class Metrics:
     def note_set_refused(self, reason: str) -> None:
         """As ``Tally``."""
         self.sets_refused.labels(reason).inc()
+
+    def note_containment(self, provider: str, action: str, state: str, path: str, seconds: float) -> None:
+        """Counts a step of a command, ``seconds`` after it came."""
+        self.revocations.labels(action, state, path).inc()
+        if state in PROOF_STAGES:
+            self.revocation.labels(state).observe(max(0.0, seconds))
+        if state == "proven":
+            self.proof.labels(provider).observe(max(0.0, seconds))
 
     def note_newest_event(self, source: str, time_s: float) -> None:
         """Moves a source's newest event forward, never past now: an event from the future must not hide that a source went silent."""

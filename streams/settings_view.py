@@ -15,7 +15,17 @@ from streams.cli import terminal
 from streams.config import Settings, read_settings
 
 SECRETS = frozenset(
-    {"password", "token", "signing_secret", "client_secret", "private_key", "secret_access_key", "session_token"}
+    {
+        "password",
+        "token",
+        "signing_secret",
+        "client_secret",
+        "private_key",
+        "secret_access_key",
+        "session_token",
+        "approvals_secret",
+        "signing_key",
+    }
 )
 """Fields that hold a reference to a secret."""
 OPEN_SECRET = "(a secret in the open: wanted env:NAME or file:PATH)"  # noqa: S105 - this is what stands in its place

@@ -31,13 +31,14 @@ class Decided(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """What a frame came to: decisions, the rows scored, and what this shard has for the others. ``clock_s``: how far event time has come here."""
+    """What a frame came to: decisions, the rows scored, and what this shard has for the others. ``clock_s``: how far event time has come here; ``batch``: the rows' own."""
 
     decided: list[Decided]
     rows: np.ndarray
     deltas: list[Delta]
     links: list[Link]
     clock_s: float
+    batch: FrameBatch | None = None
 
 
 class _Epoch(msgspec.Struct):
@@ -130,13 +131,13 @@ class Shard:
             if this.batch.frame.clock_ns:
                 self.clock_s = max(self.clock_s, this.batch.frame.clock_ns / 1e9)
                 decisions += self.engine.advance(self.clock_s)
-        return self._applied([Decided(d, _received_ns(this.batch, d)) for d in decisions], taken)
+        return self._applied([Decided(d, _received_ns(this.batch, d)) for d in decisions], taken, this.batch)
 
-    def _applied(self, decided: list[Decided], rows: np.ndarray) -> Applied:
+    def _applied(self, decided: list[Decided], rows: np.ndarray, batch: FrameBatch | None = None) -> Applied:
         engine = self.engine
         self.clock_s = max(self.clock_s, float(engine.state.plain["clock"][NOW]))
         scored = rows[rows["marks"] & NOTICE == 0]
-        return Applied(decided, scored, engine.take_deltas(), engine.take_links(), self.clock_s)
+        return Applied(decided, scored, engine.take_deltas(), engine.take_links(), self.clock_s, batch)
 
     def give(self, versions: Iterable[Delta]) -> None:
         """Takes in what all shards learned; what was given before changes nothing."""

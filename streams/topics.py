@@ -24,6 +24,7 @@ class Topics(NamedTuple):
     links: str
     shared: str
     raw: str
+    sightings: str
 
     @classmethod
     def under(cls, prefix: str) -> "Topics":
@@ -40,5 +41,6 @@ def layout(kafka: Kafka) -> list[Topic]:
     names = Topics.under(kafka.prefix)
     kept = {"retention.ms": str(kafka.retention_hours * 3_600_000), "max.message.bytes": str(kafka.max_message_bytes)}
     keyed = [Topic(name, kafka.partitions, dict(kept)) for name in (names.events, names.raw)]
-    single = (names.links, names.shared, names.decisions, names.revocations, names.outcomes, names.rejected)
+    told = (names.decisions, names.revocations, names.outcomes, names.rejected, names.sightings)
+    single = (names.links, names.shared, *told)
     return keyed + [Topic(name, 1, dict(kept)) for name in single]

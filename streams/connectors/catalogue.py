@@ -15,6 +15,7 @@ from streams.connectors.settings.gcp import GcpSettings
 from streams.connectors.settings.github import GitHub, OwnApp
 from streams.connectors.settings.http import Http
 from streams.connectors.settings.kafka_topic import KafkaTopic
+from streams.connectors.settings.keycloak import Keycloak
 from streams.connectors.settings.kubernetes import KubernetesSettings
 from streams.connectors.settings.oauth import OAuth
 from streams.connectors.settings.okta import Okta
@@ -36,6 +37,7 @@ EXAMPLES: dict[str, Any] = {
         token="env:GITHUB_TOKEN",  # noqa: S106
         apps=(OwnApp("1002", "file:/run/secrets/deploy-bot.pem"),),
     ),
+    "keycloak": Keycloak("https://keycloak.example.com", "shop", "outpace", "env:KEYCLOAK_SECRET"),
     "kubernetes": KubernetesSettings(),
     "okta": Okta(
         "https://example.okta.com",

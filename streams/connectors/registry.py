@@ -23,6 +23,7 @@ MAKERS: dict[str, str] = {
     "entra": "streams.connectors.entra:EntraConnector",
     "gcp": "streams.connectors.gcp:Gcp",
     "github": "streams.connectors.github:GitHubConnector",
+    "keycloak": "streams.connectors.keycloak:KeycloakConnector",
     "kubernetes": "streams.connectors.kubernetes:Kubernetes",
     "okta": "streams.connectors.okta:OktaConnector",
     "vault": "streams.connectors.vault:Vault",

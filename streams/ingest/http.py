@@ -13,9 +13,6 @@ Blind to: TLS, which is a proxy's work; a request repeated because its answer go
 """
 
 import asyncio
-import base64
-import binascii
-import hashlib
 import hmac
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -26,6 +23,7 @@ from aiohttp import web
 from detector.errors import ConfigError, InputError
 from detector.event import Provider
 from detector.sources.framing import Block
+from streams import standard_webhooks
 from streams.config import HttpSource, secret
 from streams.ingest.arrivals import Arrival, Cursor
 from streams.ingest.bodies import TooLargeError, lines_of, unpacked
@@ -185,7 +183,9 @@ class Gate:
         if not token and not signing_secret:
             raise ConfigError("ingest http: token and signing_secret are both empty, anybody could send events")
         self._token = token.encode()
-        self._key = _signing_key(signing_secret) if signing_secret else b""
+        self._key = (
+            standard_webhooks.key_of(signing_secret, "ingest http: signing_secret", 1) if signing_secret else b""
+        )
 
     @property
     def takes_signatures(self) -> bool:
@@ -206,25 +206,12 @@ class Gate:
 
     def signature_fault(self, headers: Mapping[str, str], body: bytes, now_s: float) -> str:
         """Why a request's signature does not do; '' where it does."""
-        sent, number = headers.get("webhook-timestamp", ""), headers.get("webhook-id", "")
-        if not number or not sent.isascii() or not sent.isdigit() or len(sent) > 12:
+        sent_s = standard_webhooks.sent_at_s(headers)
+        if not headers.get(standard_webhooks.ID) or sent_s is None:
             return "no webhook-id, or no webhook-timestamp in seconds"
-        if abs(now_s - int(sent)) > TOLERANCE_S:
+        if abs(now_s - sent_s) > TOLERANCE_S:
             return f"webhook-timestamp more than {TOLERANCE_S} s away"
-        wanted = hmac.digest(self._key, f"{number}.{sent}.".encode("utf-8", "surrogateescape") + body, hashlib.sha256)
-        for part in headers["webhook-signature"].split():
-            version, _, signature = part.partition(",")
-            given = signature.encode("utf-8", "surrogateescape")
-            if version == "v1" and hmac.compare_digest(given, base64.b64encode(wanted)):
-                return ""
-        return "wrong webhook-signature"
-
-
-def _signing_key(text: str) -> bytes:
-    try:
-        return base64.b64decode(text.removeprefix("whsec_"), validate=True)
-    except binascii.Error as error:
-        raise ConfigError(f"ingest http: signing_secret is no base64 ({error}), wanted whsec_…") from error
+        return "" if standard_webhooks.is_signed_by(self._key, headers, body) else "wrong webhook-signature"
 
 
 def _answer(status: int, line: str) -> web.Response:

@@ -150,6 +150,7 @@ def test_rows_come_in_the_order_an_analyst_asks() -> None:
         "Paths",
         "Sources",
         "Machinery",
+        "The responder",
         "Shared signals",
     ]
 

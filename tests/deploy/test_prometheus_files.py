@@ -35,4 +35,4 @@ def test_every_alert_is_played_through() -> None:
 
 def test_every_process_of_the_compose_file_is_scraped() -> None:
     targets = re.findall(r'"([^"]+:\d+)"', CONFIG.read_text("utf-8"))
-    assert targets == ["worker-1:9464", "worker-2:9464", "ingest:9464"]
+    assert targets == ["worker-1:9464", "worker-2:9464", "ingest:9464", "responder:9464"]

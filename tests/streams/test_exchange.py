@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from conftest import jsonl, routine, stolen_key
 
-from detector.config import Policy
 from detector.epochs import EPOCH_S
 from detector.errors import StateError
 from detector.notices import with_notices
@@ -38,7 +37,7 @@ def frames() -> list[list[bytes]]:
     arrival = Arrival(
         Block(jsonl([*routine(3000), *stolen_key(3000 * 60.0)]), "log", 1, True), None, Cursor("", 0), NOW_NS
     )
-    rows, columns, _ = Normaliser(Policy(), None, lambda: NOW_NS).take(arrival, "path")
+    rows, columns, _ = Normaliser(Settings(), None, lambda: NOW_NS).take(arrival, "path")
     rows["index"] = np.arange(len(rows))
     rows = with_notices(rows)
     columns = columns.take(rows["index"].astype(np.int64))
@@ -106,7 +105,7 @@ def alone() -> list[str]:
     arrival = Arrival(
         Block(jsonl([*routine(3000), *stolen_key(3000 * 60.0)]), "log", 1, True), None, Cursor("", 0), NOW_NS
     )
-    rows, columns, _ = Normaliser(Policy(), None, lambda: NOW_NS).take(arrival, "path")
+    rows, columns, _ = Normaliser(Settings(), None, lambda: NOW_NS).take(arrival, "path")
     shard = Shard(SETTINGS, 0)
     found = []
     for offset, start in enumerate(range(0, len(rows), FRAME)):

@@ -1,0 +1,69 @@
+"""Trying the door: a token got with the very secret that is about to be replaced, and both tried again afterwards.
+
+A provider that says "done" has said nothing yet; a token that was served before and is refused after has. The trial is kept in memory and never written
+down: after a restart the connector reads the objects back instead. It leaves two records in Keycloak's own log, a sign-in before and a refused one after.
+"""
+
+from typing import NamedTuple
+
+from streams.connectors.base import ConnectorError
+from streams.connectors.keycloak_admin import Client, Login, Token
+
+MOST_TRIALS = 10_000
+
+
+class Trial(NamedTuple):
+    """A token that worked before, where it did, and the secret it was got with."""
+
+    client_id: str
+    secret: str
+    token: str
+    is_introspected: bool
+
+    @property
+    def method(self) -> str:
+        """How the token's end is seen."""
+        return "introspection" if self.is_introspected else "userinfo"
+
+
+class Door:
+    """Trials under way, by command. The oldest are forgotten."""
+
+    def __init__(self, login: Login) -> None:
+        self._login = login
+        self._trials: dict[str, Trial] = {}
+
+    async def try_before(self, command_id: str, client: Client) -> None:
+        """Remembers a token that works now. Where there is none to be had, proof rests on reading back."""
+        if command_id in self._trials or not (client.has_secret and client.secret and client.service_accounts_enabled):
+            return
+        try:
+            answer = await self._login.log_in(client.client_id, client.secret, "openid", accepts=(400, 401, 403))
+            if answer.status != 200:
+                return
+            token = answer.decode(Token).access_token
+            is_introspected = await self._login.introspection(token)
+            if not is_introspected and not await self._login.is_welcome(token):
+                return
+        except ConnectorError:
+            return  # what takes access away must not wait for what proves it
+        while len(self._trials) >= MOST_TRIALS:
+            self._trials.pop(next(iter(self._trials)))
+        self._trials[command_id] = Trial(client.client_id, client.secret, token, is_introspected)
+
+    async def try_after(self, command_id: str, *, takes_secret: bool) -> tuple[bool, str] | None:
+        """(whether it still opens, how that was seen); None where nothing was tried before. ``takes_secret``: the secret is to be refused as well."""
+        trial = self._trials.get(command_id)
+        if trial is None:
+            return None
+        ask = self._login.introspection if trial.is_introspected else self._login.is_welcome
+        if await ask(trial.token):
+            return True, trial.method
+        if not takes_secret:
+            return False, trial.method
+        answer = await self._login.log_in(trial.client_id, trial.secret, accepts=(400, 401, 403))
+        return answer.status == 200, trial.method
+
+    def forget(self, command_id: str) -> None:
+        """The trial is over."""
+        self._trials.pop(command_id, None)

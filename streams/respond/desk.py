@@ -1,0 +1,343 @@
+"""What the responder does with news: every command, vote, sighting and answer of a provider moves a containment, in one transaction with its ledger entry and its outcome message.
+
+Knows no broker and asks no provider, so that tests and the process run the same thing. ``clock``: nanoseconds since 1970.
+"""
+
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+import msgspec
+
+from detector import containment as state_of
+from detector.config import Policy
+from detector.containment import Containment, Sighting, Terms
+from detector.decision import ACTIONS
+from detector.errors import ApprovalError
+from detector.policy.admission import Admission, admit
+from detector.policy.approval import voted
+from detector.policy.breaker import ALL
+from detector.policy.guardrails import RevocationCommand, next_rung, raised_to_principal
+from detector.policy.tolerance import tolerance_of
+from streams.connectors.base import Proof, Receipt
+from streams.logs import logger
+from streams.metrics import Metrics
+from streams.respond.outcomes import outcome_of
+from streams.respond.store import Kept, Request, Store
+
+log = logger("respond")
+MOVING = ("commanded", "held", "approved", "executing", "accepted", "proven")
+_LEDGER_KINDS = {"commanded": "command", "held": "approval"}
+
+
+class Arrived(NamedTuple):
+    """A genuine command: when it was signed (s), and when it came (ns)."""
+
+    command: RevocationCommand
+    signed_s: int
+    came_ns: int
+
+
+class Desk:
+    """Containments that can still move, in memory as in the store."""
+
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy,
+        terms: Terms,
+        metrics: Metrics,
+        clock: Callable[[], int],
+        fleet_size: int = 0,
+    ) -> None:
+        self.store, self.policy, self.terms, self.metrics, self.clock = store, policy, terms, metrics, clock
+        self.fleet_size = fleet_size
+        self.current: dict[str, Kept] = {}
+        self.by_name: dict[str, set[str]] = {}
+        self.has_news: Callable[[], None] = lambda: None
+        self._due: list[tuple[int, str]] = []
+        self.breaker = store.breaker()
+
+    def load(self) -> int:
+        """Takes up what the store holds; how many commands are under way. What was being executed is looked at first: nobody knows how far it came."""
+        since_ns = self.clock() - int(self.terms.watch_s * 1e9)
+        under_way = list(self.store.in_states(MOVING[:-1]))
+        for kept in [*under_way, *self.store.in_states(("proven",), since_ns)]:
+            self._keep(kept)
+            if kept.containment.state == "executing":
+                self._call_at(kept.containment.command.command_id, self.clock())
+        self._show_standing()
+        return len(under_way)
+
+    def take(self, arrived: Iterable[Arrived], topic: str = "", next_offset: int = 0) -> list[Arrived]:
+        """Commands from the broker, in one transaction with how far it is read. Gives back those known before."""
+        repeated = []
+        with self.store.transaction():
+            for each in arrived:
+                if self.store.get(each.command.command_id):
+                    repeated.append(each)
+                else:
+                    self._begin(each.command, each.came_ns, each.signed_s)
+            if topic:
+                self.store.read_up_to(topic, next_offset)
+        self.has_news()
+        return repeated
+
+    def due(self, most: int) -> list[str]:
+        """Ids of containments to do something about now, each once; what waits only for people is settled here."""
+        found: list[str] = []
+        now_ns = self.clock()
+        while self._due and self._due[0][0] <= now_ns and len(found) < most:
+            at_ns, command_id = heappop(self._due)
+            kept = self.current.get(command_id)
+            if kept is None or command_id in found or at_ns < kept.containment.due_ns:
+                continue  # over, or moved to later since
+            if kept.containment.state == "held":
+                self._readmit(kept)
+            elif kept.containment.state in ("approved", "executing", "accepted"):
+                found.append(command_id)
+        return found
+
+    def next_due_ns(self) -> int | None:
+        """When the next one is due."""
+        return self._due[0][0] if self._due else None
+
+    def begin_attempts(self, command_ids: Iterable[str]) -> None:
+        """Writes down that providers are about to be asked, all in one transaction."""
+        with self.store.transaction():
+            for command_id in command_ids:
+                kept = self.current[command_id]
+                self._move(kept, state_of.begun(kept.containment, self.clock()))
+
+    def put_off(self, command_id: str, due_ns: int, text: str) -> None:
+        """An attempt came to nothing that is known."""
+        kept = self.current[command_id]
+        after = state_of.put_off(kept.containment, due_ns, text)
+        with self.store.transaction():
+            self.store.put(after)
+        self._keep(kept._replace(containment=after))
+
+    def fail(self, command_id: str, text: str) -> None:
+        """Nobody can carry it out: a dead letter."""
+        kept = self.current[command_id]
+        with self.store.transaction():
+            self._move(kept, state_of.failed(kept.containment, self.clock(), text))
+        log.error("dead letter", **_named(kept.containment), reason=text)
+        self._show_standing()
+
+    def accept(self, command_id: str, receipt: Receipt) -> None:
+        """A provider gave its receipt."""
+        kept = self.current[command_id]
+        after = state_of.accepted(
+            kept.containment, receipt.accepted_ns, receipt.residual_s, self.clock(), "; ".join(receipt.steps)
+        )
+        with self.store.transaction():
+            self._move(kept._replace(receipt=receipt), after)
+
+    def prove(self, command_id: str, proof: Proof) -> None:
+        """A provider said how the access stands."""
+        kept = self.current.get(command_id)
+        if kept is None or kept.containment.state != "accepted":
+            return  # a sighting came first
+        after = state_of.looked(kept.containment, proof.standing, self.clock(), self.terms, proof.text)
+        if after.state == "accepted":
+            self._keep(kept._replace(containment=after))  # nothing to put on record: another look follows
+            return
+        with self.store.transaction():
+            self._move(kept, after, proof.method)
+
+    def see(self, seen: Iterable[Sighting], topic: str = "", next_offset: int = 0) -> None:
+        """Later uses became known."""
+        now_ns = self.clock()
+        with self.store.transaction():
+            for sighting in seen:
+                for command_id in self.by_name.get(sighting.credential, set()) | self.by_name.get(
+                    sighting.principal, set()
+                ):
+                    kept = self.current[command_id]
+                    after = state_of.sighted(kept.containment, sighting, now_ns, self.terms)
+                    if after.state != kept.containment.state:
+                        self._move(kept, after, "sighting")
+                    elif after != kept.containment:
+                        self.store.put(after)
+                        self._keep(kept._replace(containment=after))
+            if topic:
+                self.store.read_up_to(topic, next_offset)
+        self.has_news()
+
+    def answer(self, request: Request) -> None:
+        """What a person asked for: a vote, or another try."""
+        kept = self.current.get(request.command_id) or self.store.get(request.command_id)
+        with self.store.transaction():
+            self.store.answered(request)
+            if kept is None:
+                log.warning("request for a command nobody knows", verb=request.verb)
+            elif request.verb == "redrive":
+                self._redrive(kept, request)
+            else:
+                self._vote(kept, request)
+        self._show_standing()
+        self.has_news()
+
+    def forget_old(self) -> None:
+        """Drops those whose later uses say nothing any more: proven ones, and, not without saying so, those nobody could prove."""
+        before_ns = self.clock() - int(self.terms.watch_s * 1e9)
+        for kept in list(self.current.values()):
+            c = kept.containment
+            if c.commanded_ns >= before_ns or c.due_ns or c.state not in ("accepted", "proven"):
+                continue
+            if c.state == "accepted":
+                log.warning("never proven, no longer watched", **_named(c), text=c.text)
+            self._drop(c)
+        self._show_standing()
+
+    def _begin(self, command: RevocationCommand, came_ns: int, signed_s: int = 0) -> None:
+        kept = Kept(state_of.commanded(command, came_ns), None, signed_s)
+        self.store.put(kept.containment, None, signed_s)
+        self._tell(kept)
+        self._keep(kept)
+        self._settle(kept, admit(command, self.clock(), self.policy, self.breaker, fleet_size=self.fleet_size))
+
+    def _readmit(self, kept: Kept) -> None:
+        c = kept.containment
+        admission = admit(c.command, self.clock(), self.policy, self.breaker, c.hold, self.fleet_size)
+        with self.store.transaction():
+            self._settle(kept, admission)
+
+    def _settle(self, kept: Kept, admission: Admission) -> None:
+        """Does what admission says, inside the caller's transaction."""
+        c, now_ns = kept.containment, self.clock()
+        if admission.breaker != self.breaker:
+            self.breaker = admission.breaker
+            self.store.set_breaker(self.breaker)
+        if admission.opens_breaker:
+            log.error("CIRCUIT BREAKER OPEN, from here on alerts only", **_named(c), reason=admission.text)
+        if admission.verdict == "hold" and admission.hold is not None:
+            self._move(kept, state_of.held(c, admission.hold, now_ns, admission.text))
+        elif admission.verdict != "execute":
+            if admission.hold is not None:
+                kept = kept._replace(containment=msgspec.structs.replace(c, hold=admission.hold))
+            self._move(kept, state_of.alerted(kept.containment, now_ns, f"{admission.cause}: {admission.text}"))
+        elif admission.command.command_id == c.command.command_id:
+            if admission.hold is not None:
+                c = msgspec.structs.replace(c, hold=admission.hold)
+            self._move(kept, state_of.approved(c, now_ns, self.terms, admission.text))
+        else:
+            self._lower(kept, admission)
+
+    def _lower(self, kept: Kept, admission: Admission) -> None:
+        """A fallback made a lower command of it: that one is carried out, admitted already."""
+        lowered = state_of.commanded(admission.command, kept.containment.commanded_ns)
+        after = state_of.alerted(kept.containment, self.clock(), admission.text)
+        self._move(kept, after, next_command_id=admission.command.command_id)
+        if self.store.get(admission.command.command_id) is None:
+            fresh = Kept(lowered, None, kept.signed_s)
+            self._tell(fresh)
+            self._move(fresh, state_of.approved(lowered, self.clock(), self.terms, admission.text))
+
+    def _vote(self, kept: Kept, request: Request) -> None:
+        c = kept.containment
+        if c.state != "held" or c.hold is None:
+            log.warning("vote on a command that does not wait", **_named(c), state=c.state)
+            return
+        try:
+            hold = voted(c.hold, request.person, request.verb == "approve", request.asked_ns)
+        except ApprovalError as error:
+            log.warning("vote not counted", **_named(c), reason=str(error))
+            return
+        body = msgspec.json.encode({"person": request.person, "verb": request.verb, "asked_ns": request.asked_ns})
+        self.store.ledger.append(
+            "approval",
+            c.command.command_id,
+            body,
+            time_ns=self.clock(),
+            owner=request.person[:200],
+            reason=request.reason[:400],
+        )
+        self._settle(kept, admit(c.command, self.clock(), self.policy, self.breaker, hold, self.fleet_size))
+
+    def _redrive(self, kept: Kept, request: Request) -> None:
+        c = kept.containment
+        if c.state != "dead":
+            log.warning("redrive of a command that is not dead", **_named(c), state=c.state)
+            return
+        text = f"tried again, asked by {request.person}"
+        after = state_of.redriven(c, self.clock(), self.terms, text)
+        self.store.ledger.append(
+            "redrive",
+            c.command.command_id,
+            b"{}",
+            time_ns=self.clock(),
+            owner=request.person[:200],
+            reason=request.reason[:400] or text[:400],
+        )
+        self._move(kept, after)
+
+    def _move(self, kept: Kept, after: Containment, method: str = "", next_command_id: str = "") -> None:
+        """Puts a step on record, inside the caller's transaction, and begins what follows from it."""
+        following = self._following(after)
+        if following is not None:
+            next_command_id = following.command_id
+        moved = kept._replace(containment=after)
+        self.store.put(after, moved.receipt, moved.signed_s)
+        self._tell(moved, method, next_command_id)
+        self._keep(moved)
+        if following is not None and self.store.get(following.command_id) is None:
+            self._begin(following, self.clock())
+
+    def _following(self, after: Containment) -> RevocationCommand | None:
+        if after.state not in ("still_alive", "raced"):
+            return None
+        follow = next_rung if after.state == "still_alive" else raised_to_principal
+        found = follow(after.command, self.policy)
+        told = log.warning if found else log.error
+        text = after.text if found else f"{after.text}; nothing higher is allowed, a person has to act"
+        told(after.state.replace("_", " "), **_named(after), reason=text, next=found.action if found else "")
+        return found
+
+    def _tell(self, kept: Kept, method: str = "", next_command_id: str = "") -> None:
+        c, now_ns = kept.containment, self.clock()
+        outcome = outcome_of(c, now_ns, kept.receipt, method, next_command_id)
+        body = msgspec.json.encode(outcome)
+        command = c.command
+        owner = tolerance_of(self.policy, command.path, command.principal, command.credential).owner
+        kind = _LEDGER_KINDS.get(c.state, "outcome")
+        self.store.ledger.append(kind, command.command_id, body, time_ns=now_ns, owner=owner, reason=c.text)
+        self.store.to_send(command.credential.encode("utf-8", "surrogatepass"), body)
+        self.metrics.note_containment(command.provider, command.action, c.state, command.path, outcome.seconds)
+        log.info(c.state, **_named(c), seconds=outcome.seconds, attempts=c.attempts, text=c.text)
+
+    def _keep(self, kept: Kept) -> None:
+        c = kept.containment
+        command = c.command
+        if c.state not in MOVING:
+            self._drop(c)
+            return
+        self.current[command.command_id] = kept
+        for name in (command.credential, command.principal):
+            self.by_name.setdefault(name, set()).add(command.command_id)
+        if c.due_ns:
+            self._call_at(command.command_id, c.due_ns)
+
+    def _call_at(self, command_id: str, due_ns: int) -> None:
+        heappush(self._due, (due_ns, command_id))
+
+    def _drop(self, c: Containment) -> None:
+        self.current.pop(c.command.command_id, None)
+        for name in (c.command.credential, c.command.principal):
+            ids = self.by_name.get(name, set())
+            ids.discard(c.command.command_id)
+            if not ids:
+                self.by_name.pop(name, None)
+
+    def _show_standing(self) -> None:
+        count = self.store.connection.execute("SELECT count(*) FROM containments WHERE state = 'dead'").fetchone()[0]
+        self.metrics.dead_letters.set(count)
+        self.metrics.circuit_breaker_open.set(self.breaker.opened_until(ALL) > self.clock())
+
+
+def _named(c: Containment) -> dict[str, object]:
+    """How a containment shows in a log line; the credential is hashed there."""
+    command = c.command
+    named = {"command_id": command.command_id, "credential": command.credential, "provider": command.provider}
+    return {**named, "action": command.action if command.action in ACTIONS else "?"}

@@ -1,0 +1,199 @@
+"""The whole story on a real Keycloak and a real broker: a stolen client secret is used, found, taken away and proven gone; also by a provider that is late, fails or lies.
+
+One thief after another takes the secret of a pipeline of its own in one realm; ingest, worker and responder are real processes.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+
+import msgspec
+import pytest
+
+from benchmarks.closing import Closed, learned, settings_for
+from benchmarks.identity_provider import Keycloak
+from benchmarks.keycloak_estate import Estate, Thief
+from benchmarks.loop import Case, play
+from benchmarks.shared import SharedBroker
+from benchmarks.unreliable import Unreliable
+from detector.errors import BrokerError
+from streams.connectors.keycloak import KeycloakConnector
+from streams.connectors.settings.keycloak import Keycloak as Settings
+from tests.tools import unavailable
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("keycloak")]
+PIPELINES = 7
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Keycloak]:
+    try:
+        started = Keycloak.start()
+    except BrokerError as error:
+        unavailable(error)
+    with started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def estate(server: Keycloak) -> Estate:
+    return Estate(server, clients=PIPELINES)
+
+
+@pytest.fixture(scope="module")
+def proxy(server: Keycloak) -> Iterator[Unreliable]:
+    with Unreliable(server.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def closed(
+    broker: SharedBroker, estate: Estate, proxy: Unreliable, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Closed]:
+    folder = tmp_path_factory.mktemp("loop")
+    settings = settings_for(
+        estate, broker.kafka(f"loop-{estate.realm}"), learned(estate, folder), proxy.url, grace_s=0.5
+    )
+    with Closed(settings, folder) as closed:
+        for name in estate.pipelines:
+            assert estate.work(name)
+        assert estate.delegate()
+        yield closed
+
+
+@pytest.fixture
+def thief(estate: Estate, request: pytest.FixtureRequest) -> Thief:
+    """One with a pipeline nobody else stole from."""
+    return Thief(estate, _names(estate)(), pause_s=0.2)
+
+
+def _names(estate: Estate) -> Callable[[], str]:
+    taken: set[str] = estate.__dict__.setdefault("taken", set())
+
+    def fresh() -> str:
+        name = next(name for name in estate.pipelines if name not in taken)
+        taken.add(name)
+        return name
+
+    return fresh
+
+
+def tell(title: str, case: Case) -> None:
+    print(
+        f"\n{title}: {case.actions} attacker actions before containment ({case.was_let} succeeded), "
+        f"{case.seconds_to_proof:.2f} s from the first to the proof by {case.proven_by}; {case.seconds_to}"
+    )
+
+
+def test_a_stolen_secret_is_found_taken_away_and_proven_gone(closed: Closed, estate: Estate, thief: Thief) -> None:
+    session = estate.delegate()
+    case = play(closed, thief)
+    tell("undisturbed", case)
+    assert case.proven_by == "introspection"
+    assert not any(estate.is_active(token) for token in thief.tokens), "no token of the thief's is active"
+    assert not thief.log_in(), "the secret is refused"
+    assert case.seconds_to_proof < 10.0, "far above what it takes, for a machine that is busy"
+    others = [name for name in estate.pipelines if name not in estate.__dict__["taken"]]
+    assert all(estate.work(name) for name in others), "nobody else lost anything"
+    assert estate.is_active(session["access_token"]), "nor did Maria"
+
+
+def test_every_step_was_told_and_counted(closed: Closed) -> None:
+    first = next(o.credential for o in closed.outcomes.found)
+    states = [o.state for o in closed.outcomes.of(first)]
+    assert states[:5] == ["commanded", "approved", "executing", "accepted", "proven"]
+    assert closed.responder.metric('outpace_proof_seconds_count{provider="keycloak"}') >= 1
+    assert closed.responder.metric("outpace_dead_letters") == 0
+
+
+def test_a_provider_that_takes_its_time_is_waited_for(closed: Closed, proxy: Unreliable, thief: Thief) -> None:
+    proxy.delay_s = 1.5
+    case = play(closed, thief)
+    proxy.delay_s = 0.0
+    tell("an answer 1.5 s late", case)
+    assert case.seconds_to["accepted"] - case.seconds_to["executing"] >= 1.5
+
+
+def test_a_provider_that_fails_is_asked_again(closed: Closed, proxy: Unreliable, thief: Thief) -> None:
+    proxy.failing = 2
+    case = play(closed, thief)
+    tell("two failures", case)
+    assert proxy.failing == 0
+    assert max(o.attempts for o in closed.outcomes.of(thief.credential)) >= 3
+
+
+def test_an_answer_that_got_lost_is_not_done_twice(closed: Closed, proxy: Unreliable, thief: Thief) -> None:
+    proxy.loses, before = 1, proxy.changes
+    case = play(closed, thief)
+    tell("a lost answer", case)
+    commands = {o.command_id for o in closed.outcomes.of(thief.credential)}
+    assert proxy.changes - before == len(commands), "one change a command"
+
+
+def test_a_provider_that_lies_is_found_out_and_the_next_rung_taken(
+    closed: Closed, proxy: Unreliable, thief: Thief
+) -> None:
+    proxy.lies, thief.chains = 1, False
+    case = play(closed, thief)
+    tell("a lie", case)
+    states = [o.state for o in closed.outcomes.of(thief.credential)]
+    assert "still_alive" in states, "what was said to be done was not"
+    assert case.last_action == "quarantine_principal"
+    assert proxy.lies == 0
+
+
+def test_a_missing_role_is_named_by_the_real_server(server: Keycloak) -> None:
+    import asyncio
+
+    estate = Estate(server)
+    users = server.admin("GET", f"/{estate.realm}/users?username=service-account-outpace&exact=true")
+    management = estate.number("realm-management")
+    roles = server.admin("GET", f"/{estate.realm}/users/{users[0]['id']}/role-mappings/clients/{management}")
+    lost = [role for role in roles if role["name"] == "manage-clients"]
+    server.admin("DELETE", f"/{estate.realm}/users/{users[0]['id']}/role-mappings/clients/{management}", lost)
+    settings = Settings(server.url, estate.realm, "outpace", "env:OUTPACE_TEST_KEYCLOAK_SECRET")
+
+    async def looked() -> list[tuple[str, bool]]:
+        connector = KeycloakConnector(settings)
+        try:
+            return [(finding.name, finding.is_right) for finding in await connector.check()]
+        finally:
+            await connector.close()
+
+    from benchmarks.closing import export_secrets
+
+    export_secrets()
+    assert asyncio.run(looked()) == [("view-realm", True), ("manage-clients", False), ("manage-users", True)]
+    estate.remove()
+
+
+def test_a_session_of_a_real_person_is_ended_and_proven(server: Keycloak, estate: Estate) -> None:
+    import asyncio
+
+    from tests.streams.connectors.contract import command_for
+
+    session = estate.delegate()
+    number = server.admin("GET", f"/{estate.realm}/users/{estate.maria}/sessions")[0]["id"]
+    command = command_for(
+        "revoke_session",
+        provider="keycloak",
+        scope=estate.realm_id,
+        credential=f"keycloak-session:{number}",
+        principal=f"keycloak:{estate.realm_id}/{estate.maria}",
+        path="delegated",
+        command_id=f"c-{time.time_ns()}",
+    )
+
+    async def done() -> str:
+        connector = KeycloakConnector(Settings(server.url, estate.realm, "outpace", "env:OUTPACE_TEST_KEYCLOAK_SECRET"))
+        try:
+            receipt = await connector.revoke(command)
+            return (
+                await connector.prove(command, msgspec.convert(msgspec.to_builtins(receipt), type(receipt)))
+            ).standing
+        finally:
+            await connector.close()
+
+    assert asyncio.run(done()) == "inactive"
+    remaining = server.admin("GET", f"/{estate.realm}/users/{estate.maria}/sessions")
+    assert number not in [s["id"] for s in remaining]
+    assert session

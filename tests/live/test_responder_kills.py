@@ -1,0 +1,19 @@
+"""A responder that is killed at random points before a provider that counts: nothing lost, nothing done twice, the ledger's chain whole."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.draining import drained
+from streams.config import Kafka
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_kill_9_at_random_points_loses_nothing_and_does_nothing_twice(
+    kafka_settings: Kafka, tmp_path: Path, seed: int
+) -> None:
+    found = drained(kafka_settings, tmp_path, commands=200, kills=4, seed=seed)
+    assert (found.lost, found.executed_twice, found.is_chain_whole) == (0, 0, True)
+    assert found.kills == 4
