@@ -32,11 +32,42 @@ SHIPPED_OFFSETS_BITS = {
 """Evidence each client family exceeds by itself on 2 of 1,000 identity-days, measured on simulated estates."""
 
 
-class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """At most one false revocation (alert) in so many identity-days."""
+RevokeOneIn = Annotated[float, Meta(ge=10, le=1e9)]
+AlertOneIn = Annotated[float, Meta(ge=1, le=1e9)]
 
-    revoke_one_in_identity_days: Annotated[float, Meta(ge=10, le=1e9)] = 10_000.0
-    alert_one_in_identity_days: Annotated[float, Meta(ge=1, le=1e9)] = 1_000.0
+
+class PathBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One path's own budget; what is unset is as the general one."""
+
+    revoke_one_in_identity_days: RevokeOneIn | None = None
+    alert_one_in_identity_days: AlertOneIn | None = None
+
+
+class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """At most one false revocation (alert) in so many identity-days, in general and by path."""
+
+    revoke_one_in_identity_days: RevokeOneIn = 10_000.0
+    alert_one_in_identity_days: AlertOneIn = 1_000.0
+    human: PathBudget = PathBudget()
+    workload: PathBudget = PathBudget()
+    delegated: PathBudget = PathBudget()
+    emergency: PathBudget = PathBudget()
+
+    def revoke_one_in(self, path: str) -> float:
+        """Identity-days one false revocation is allowed in on a path.
+
+        >>> Budget(human=PathBudget(500.0)).revoke_one_in("human")
+        500.0
+        """
+        own: PathBudget = getattr(self, path)
+        general = self.revoke_one_in_identity_days
+        return general if own.revoke_one_in_identity_days is None else own.revoke_one_in_identity_days
+
+    def alert_one_in(self, path: str) -> float:
+        """Identity-days one false alert is allowed in on a path."""
+        own: PathBudget = getattr(self, path)
+        general = self.alert_one_in_identity_days
+        return general if own.alert_one_in_identity_days is None else own.alert_one_in_identity_days
 
 
 class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,11 +81,22 @@ class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Lease(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long and how much an emergency principal may act once it is taken out of the safe."""
+    """How long and how much an emergency principal may act once it is taken out of the safe, and what is done when that is over."""
 
     principal: str = "*"
     minutes: Annotated[float, Meta(gt=0)] = 60.0
     actions: Annotated[int, Meta(ge=1)] = 200
+    idle_minutes: Annotated[float, Meta(gt=0)] = 240.0
+    at_end: Literal["nothing", "report", "revoke"] = "nothing"
+
+
+class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Access for one task only: how long it lasts, which claim names the task, and which operations end it."""
+
+    principal: str
+    minutes: Annotated[float, Meta(gt=0)] = 60.0
+    task_claim: str = ""
+    ends_on: tuple[str, ...] = ()
 
 
 class Binding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,6 +175,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     budget: Budget = Budget()
     evidence: Evidence = Evidence()
     leases: tuple[Lease, ...] = (Lease(),)
+    grants: tuple[Grant, ...] = ()
     context: Context = Context()
     guards: Guards = Guards()
     tolerance: tuple[Tolerance, ...] = ()

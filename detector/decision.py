@@ -16,6 +16,10 @@ ACTIONS = (
 )
 """The ladder, lowest rung first."""
 
+GRANT_ENDED, LEASE_ENDED = "grant_ended", "lease_ended"
+AGREED = (GRANT_ENDED, LEASE_ENDED)
+"""Patterns of access that ends by agreement: nobody judged anybody, so no budget of mistakes is used."""
+
 FIRST_REVOCATION = ACTIONS.index("revoke_session")
 
 
@@ -63,8 +67,13 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_revocation(self) -> bool:
-        """Whether this counts against the false-revocation budget."""
+        """Whether this takes access away, so that it counts against the false-revocation budget unless it was agreed on."""
         return ACTIONS.index(self.action) >= FIRST_REVOCATION
+
+    @property
+    def is_agreed(self) -> bool:
+        """Whether this access ends by agreement, its lease or its grant being over."""
+        return self.pattern in AGREED
 
 
 def decision_id(credential: str, action: str, event_id: str, time_ns: int) -> str:

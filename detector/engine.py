@@ -23,16 +23,13 @@ from detector import scoring
 from detector.challenge import Challenge
 from detector.columns import FAMILIES, GROUPS, Batch, Vocabulary
 from detector.config import Policy
-from detector.decision import Decision, Loop, Reason, decision_id
+from detector.decision import Decision
 from detector.epochs import Delta, Epochs, epoch_of
-from detector.event import AuditEvent, Mark, Path, Provider
+from detector.event import Path, Provider
 from detector.links import VERSION as LINK_VERSION
 from detector.links import Link, Links
-from detector.loops import name_loop
-from detector.policy.ladder import is_never_revoked
-from detector.policy.leases import LeaseBook, holder_of
+from detector.policy.endings import Endings
 from detector.reasons import Exhibit
-from detector.sources.timestamps import format_time
 from detector.state import COUNTER_NAMES, EXHIBIT, NOTE, NOW, Limits, State
 from detector.verdicts import Verdicts, episode_of, knobs_of
 from models.sequence import CLASS_COUNT
@@ -86,7 +83,7 @@ class Engine:
         self.verdicts = Verdicts(policy)
         self.links = Links(policy) if is_alone else None
         self.challenge = Challenge(policy.challengers) if policy.challengers else None
-        self.leases = LeaseBook(policy.leases)
+        self.endings = Endings(policy)
         self.rows_seen = 0
         self.taken = 0
         self._exhibits = np.zeros(SLICE + 1, EXHIBIT)
@@ -131,10 +128,13 @@ class Engine:
         self.epochs.give(epoch, merged_delta)
 
     def advance(self, clock_s: float) -> list[Decision]:
-        """Tells an engine with nothing to do how far event time has come: a shard, so that nobody waits for it; one that is alone, for its second stage."""
+        """Tells an engine with nothing to do how far event time has come: a shard, so that nobody waits for it; one that is alone, for its second stage.
+
+        Gives what ended by agreement until then, too.
+        """
         if not self.epochs.is_alone:
             self.epochs.reach(epoch_of(clock_s))
-        return _in_time([], self._second_stage(clock_s))
+        return _in_time(self.endings.reach(clock_s), self._second_stage(clock_s))
 
     def settle(self) -> list[Decision]:
         """What the second stage still held back when a log ended. Nothing where engines hand their links to somebody else."""
@@ -189,7 +189,8 @@ class Engine:
             if note[_KIND] or note[_FLAGS] & LINKED:
                 self.unsent.append(_link(exhibit, note, made))
         if decides:
-            found += self._check_leases(rows, batches)
+            alerted = {row for row, decision in found if decision.action == "alert"}
+            found += self.endings.walk(rows, batches, alerted)
         found.sort(key=lambda pair: pair[0])
         return walked, [(float(rows[row]["time_s"]), decision) for row, decision in found]
 
@@ -218,44 +219,6 @@ class Engine:
     def episode(self, exhibit: Exhibit) -> list[Exhibit]:
         """The exhibits of this principal since its suspicion began, up to this one."""
         return episode_of(self.trails.get(int(exhibit.x["principal"]), ()), exhibit)
-
-    def _check_leases(self, rows: np.ndarray, batches: dict[int, Batch]) -> list[tuple[int, Decision]]:
-        found = []
-        for i in np.flatnonzero(rows["path"] == int(Path.EMERGENCY)):
-            row = rows[i]
-            if row["marks"] & int(Mark.NOTICE):
-                continue
-            event = batches[int(row["batch"])].event(int(row["index"]))
-            overrun = self.leases.use(event)
-            if overrun:
-                found.append((int(i), self._overrun(event, overrun)))
-        return found
-
-    def _overrun(self, event: AuditEvent, text: str) -> Decision:
-        actor, loop = event.actor, name_loop(0, Path.EMERGENCY, "lease")
-        use = self.leases.uses[holder_of(event)]
-        action = "alert" if is_never_revoked(self.policy.guards, actor) else "revoke_session"
-        return Decision(
-            decision_id=decision_id(actor.credential, action, event.event_id, event.time_ns),
-            time=format_time(event.time_ns),
-            event_id=event.event_id,
-            provider=event.provider.name.lower(),
-            scope=actor.scope,
-            credential=actor.credential,
-            principal=actor.principal,
-            path="emergency",
-            action=action,
-            dry_run=not self.policy.armed,
-            evidence_bits=0.0,
-            threshold_bits=0.0,
-            pattern=loop.name,
-            techniques=loop.techniques,
-            frameworks=loop.frameworks,
-            loop=Loop(0, 0.0, 0.0),
-            actions_before=use.actions,
-            first_event_time=format_time(int(use.since_s * 1e9)),
-            reasons=(Reason("lease", 0.0, event.event_id, text),),
-        )
 
     def counters(self) -> dict[str, int]:
         """Events scored, duplicates dropped, late arrivals, entities evicted."""

@@ -98,10 +98,10 @@ _UNSCORED = _PROVIDER_OWNED | int(Mark.ANONYMOUS)
 
 
 class Knobs(NamedTuple):
-    """Numbers a policy sets, as compiled code wants them. Bits above a group's offset, seconds, flags."""
+    """Numbers a policy sets, as compiled code wants them. Bits above a group's offset by path (f8), seconds, flags."""
 
-    margin: float
-    alert_margin: float
+    margins: np.ndarray
+    alert_margins: np.ndarray
     cold_alert: float
     cold_revoke: float
     hold_s: float
@@ -379,10 +379,11 @@ def is_known_estate(s: Arrays, now: float) -> bool:
 
 
 @compiled
-def judge(s: Arrays, q: Row, c: Row, x: Row, marks: int, now: float, knobs: Knobs) -> int:
+def judge(s: Arrays, q: Row, c: Row, x: Row, e: Row, now: float, knobs: Knobs) -> int:
     """The kind of crossing this event is, or 0."""
     if q.level != 0 and now > q.level_until:
         q.level = 0
+    marks = e.marks
     if marks & (_CANARY | _OUT) and c.acted == 0:
         return CERTAIN
     is_open = x.gate >= GATE_OPENS_AT
@@ -395,7 +396,7 @@ def judge(s: Arrays, q: Row, c: Row, x: Row, marks: int, now: float, knobs: Knob
             return COLD_ALERT
     if q.level == 0 and marks & _RETIRED:
         return RETIRED_USE
-    if q.level == 0 and is_open and x.evidence >= x.threshold - knobs.margin + knobs.alert_margin:
+    if q.level == 0 and is_open and x.evidence >= x.threshold - knobs.margins[e.path] + knobs.alert_margins[e.path]:
         return ALERT
     return 0
 
@@ -457,7 +458,7 @@ def describe(s: Arrays, q: Row, c: Row, x: Row, e: Row, fact: int, row: int, now
     x.a_before = q.a
     x.b_before = q.b
     x.cold_before = q.cold
-    x.threshold = s.offsets[q.group] + knobs.margin
+    x.threshold = s.offsets[q.group] + knobs.margins[e.path]
     if fact >= 0:
         f = s.facts[fact]
         denied = e.outcome == 1 or e.outcome == 2
@@ -581,7 +582,7 @@ def walk(
         if not x.is_held:
             learn_operation(s, q, fact_key, e, x, EVERYBODY + e.provider, now)
         q.last = np.uint32(now)
-        kind = judge(s, q, c, x, e.marks, now, knobs) if knobs.decides else 0
+        kind = judge(s, q, c, x, e, now, knobs) if knobs.decides else 0
         if kind:
             act(s, q, c, x, kind, EVERYBODY + e.provider, operation_keys, now, knobs)
         if kind or is_noteworthy(q, x):

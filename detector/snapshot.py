@@ -16,6 +16,7 @@ from detector.epochs import Delta
 from detector.errors import StateError
 from detector.event import AuditEvent, Provider
 from detector.links import Link, Links, SavedLinks
+from detector.policy.grants import Held
 from detector.policy.leases import Use
 from detector.reasons import Exhibit
 from detector.state import EXHIBIT
@@ -61,6 +62,8 @@ class Saved(msgspec.Struct, frozen=True):
     deltas: list[Delta]
     unsent: list[Link]
     links: SavedLinks | None
+    grants: dict[str, Held] = {}
+    ended_through_s: float = 0.0
 
 
 _trail = msgspec.msgpack.Decoder(list[SavedExhibit])
@@ -88,7 +91,7 @@ def head_of(engine: Engine) -> bytes:
             trails=[(key, _raw([_exhibit(e) for e in trail])) for key, trail in engine.trails.items()],
             revoked=list(engine.verdicts.revoked.items()),
             standing=list(engine.verdicts.standing.items()),
-            leases=engine.leases.uses,
+            leases=engine.endings.leases.uses,
             rows_seen=engine.rows_seen,
             epoch=engine.epochs.epoch,
             through=engine.epochs.through,
@@ -97,6 +100,8 @@ def head_of(engine: Engine) -> bytes:
             deltas=engine.epochs.deltas,
             unsent=engine.unsent,
             links=engine.links.saved() if engine.links else None,
+            grants=engine.endings.grants.held,
+            ended_through_s=engine.endings.clock_s,
         )
     )
 
@@ -163,7 +168,9 @@ def fill(engine: Engine, head: bytes, arrays: Mapping[str, bytes]) -> None:
     engine.trails = OrderedDict((key, deque((_unexhibit(e) for e in trail), maxlen=TRAIL)) for key, trail in trails)
     engine.verdicts.revoked = OrderedDict(saved.revoked)
     engine.verdicts.standing = OrderedDict(saved.standing)
-    engine.leases.uses = saved.leases
+    engine.endings.leases.uses = saved.leases
+    engine.endings.grants.held = saved.grants
+    engine.endings.clock_s = saved.ended_through_s
     engine.rows_seen = saved.rows_seen
     epochs = engine.epochs
     epochs.epoch, epochs.through, epochs.is_open = saved.epoch, saved.through, saved.is_open

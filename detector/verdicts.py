@@ -3,9 +3,12 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from detector import scoring
 from detector.config import Policy
 from detector.decision import ACTIONS, Decision, Loop, Reason, decision_id
+from detector.event import Path
 from detector.learning import DAY_S
 from detector.loops import name_loop
 from detector.policy.ladder import rung
@@ -17,6 +20,7 @@ from models.iteration import loop_tempo
 REMEMBERED = 20_000
 NEVER_BITS = 1e9
 COLD = (scoring.COLD_ALERT, scoring.COLD_REVOKE)
+PATHS = tuple(path.name.lower() for path in Path)
 WITHOUT_BITS = (scoring.CERTAIN, scoring.SOURCE_ALERTED, scoring.SOURCE_REVOKED, scoring.RETIRED_USE)
 
 
@@ -24,8 +28,8 @@ def knobs_of(policy: Policy, decides: bool) -> scoring.Knobs:
     """A policy's numbers as the compiled loop takes them."""
     evidence, budget = policy.evidence, policy.budget
     return scoring.Knobs(
-        margin=margin_bits(budget.revoke_one_in_identity_days),
-        alert_margin=margin_bits(budget.alert_one_in_identity_days),
+        margins=np.array([margin_bits(budget.revoke_one_in(path)) for path in PATHS]),
+        alert_margins=np.array([margin_bits(budget.alert_one_in(path)) for path in PATHS]),
         cold_alert=evidence.cold_alert_bits,
         cold_revoke=evidence.cold_revoke_bits if policy.cold_start_acts else NEVER_BITS,
         hold_s=evidence.hold_learning_s,
@@ -83,10 +87,12 @@ class Verdicts:
         kind_name = "source" if kind in (scoring.SOURCE_ALERTED, scoring.SOURCE_REVOKED) else ""
         loop = name_loop(int(x["signals"]), actor.path, kind_name)
         escalates = int(x["principal"]) in self.revoked
-        action = rung(kind, actor, loop.name, escalates, self.policy.guards, self.policy.cold_start_acts)
+        own_bits = max(float(x["evidence"]), float(x["cold"]) if kind in COLD else 0.0)
+        bits = own_bits if evidence_bits is None else evidence_bits
+        threshold = self._threshold(kind, float(x["threshold"]), actor.path)
+        action = rung(kind, actor, loop.name, escalates, self.policy, bits - threshold)
         mine = own_actions(episode, exhibit)
         seconds, per_minute = loop_tempo(float(x["iterations"]), float(x["decision_s"]))
-        own_bits = max(float(x["evidence"]), float(x["cold"]) if kind in COLD else 0.0)
         return Decision(
             decision_id=decision_id(actor.credential, action, at.event.event_id, at.event.time_ns),
             time=format_time(at.event.time_ns),
@@ -98,8 +104,8 @@ class Verdicts:
             path=actor.path.name.lower(),
             action=action,
             dry_run=not self.policy.armed,
-            evidence_bits=round(own_bits if evidence_bits is None else evidence_bits, 3),
-            threshold_bits=round(self._threshold(kind, float(x["threshold"])), 3),
+            evidence_bits=round(bits, 3),
+            threshold_bits=round(threshold, 3),
             pattern=loop.name,
             techniques=loop.techniques,
             frameworks=loop.frameworks,
@@ -110,14 +116,22 @@ class Verdicts:
             lineage=tuple(sorted({e.event.minted for e in mine if e.event.minted})),
         )
 
-    def _threshold(self, kind: int, revokes_at: float) -> float:
+    def _threshold(self, kind: int, revokes_at: float, path: Path) -> float:
         if kind == scoring.COLD_ALERT:
             return self.policy.evidence.cold_alert_bits
         if kind == scoring.COLD_REVOKE:
             return self.policy.evidence.cold_revoke_bits
         if kind in WITHOUT_BITS:
             return 0.0
-        return revokes_at - (self.knobs.margin - self.knobs.alert_margin if kind == scoring.ALERT else 0.0)
+        return self.alerts_at(revokes_at, path) if kind == scoring.ALERT else revokes_at
+
+    def alerts_at(self, revokes_at: float, path: Path) -> float:
+        """The alert threshold in bits that goes with a revocation threshold."""
+        return self.offset(revokes_at, path) + float(self.knobs.alert_margins[path])
+
+    def offset(self, revokes_at: float, path: Path) -> float:
+        """The peer group's offset in bits behind a revocation threshold."""
+        return revokes_at - float(self.knobs.margins[path])
 
 
 def episode_of(trail: Iterable[Exhibit], exhibit: Exhibit) -> list[Exhibit]:

@@ -310,6 +310,7 @@ def _print_case(case: explaining.CaseFile, steps: list[explaining.Rescored]) -> 
 app.command("streams.admin:topics", help="Make the Kafka topics that are missing, say how the others differ.")
 app.command("streams.doctor.command:doctor", help="Try everything ingest and worker will need; say what to do.")
 app.command("streams.settings_view:config", name="config", help="Look at the settings.")
+app.command("streams.policy_command:policy", name="policy", help="Check a policy, and see what it would have cost.")
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
 from detector.config import Budget
-from detector.decision import ACTIONS, FIRST_REVOCATION, Decision
+from detector.decision import ACTIONS, AGREED, FIRST_REVOCATION, Decision
 from detector.event import Outcome, Path, Provider
 from detector.loops import named_loops
 
@@ -26,7 +26,7 @@ SOURCES = PROVIDERS
 DIRECTIONS = ("sent", "scored")
 DECIDED = ACTIONS[1:]
 REVOCATIONS = ACTIONS[FIRST_REVOCATION:]
-PATTERNS = tuple(sorted({loop.name for loop in named_loops()}))
+PATTERNS = tuple(sorted({loop.name for loop in named_loops()} | set(AGREED)))
 STATES = (
     "decided",
     "commanded",
@@ -84,13 +84,14 @@ class Metrics:
         self._days_before: dict[int, np.ndarray] = {}
         self._days = np.zeros(len(PATHS))
         self._revoked = np.zeros(len(PATHS))
+        self._alerted = np.zeros(len(PATHS))
         self._declare_traffic(self.registry)
         self._declare_race(self.registry)
         self._declare_budget(self.registry)
         self._declare_response(self.registry)
         self._declare_machinery(self.registry)
         self._declare_labels()
-        self.promise(Budget().revoke_one_in_identity_days)
+        self.promise(Budget())
 
     def _declare_traffic(self, r: CollectorRegistry) -> None:
         self.events = Counter("outpace_events", "Audit events scored.", ["provider", "path", "outcome"], registry=r)
@@ -159,6 +160,18 @@ class Metrics:
         self.measured = Gauge(
             "outpace_measured_revocations_per_identity_day",
             "Revocations decided in an identity-day, right or wrong.",
+            ["path"],
+            registry=r,
+        )
+        self.promised_alerts = Gauge(
+            "outpace_promised_alerts_per_identity_day",
+            "Most false alerts the budget allows in an identity-day.",
+            ["path"],
+            registry=r,
+        )
+        self.measured_alerts = Gauge(
+            "outpace_measured_alerts_per_identity_day",
+            "Alerts in an identity-day, right or wrong.",
             ["path"],
             registry=r,
         )
@@ -232,6 +245,7 @@ class Metrics:
             self.budget_used.labels(path).set(0)
             self.identity_days.labels(path).set(0)
             self.measured.labels(path).set(0)
+            self.measured_alerts.labels(path).set(0)
             self.actions.labels(path)
             for action, state in product(REVOCATIONS, STATES):
                 self.revocations.labels(action, state, path)
@@ -262,11 +276,14 @@ class Metrics:
             self.attacker_decision.observe(theirs)
             if seconds is not None:
                 self.tempo.observe(max(0.0, seconds) / theirs)
+        if decision.is_agreed:
+            return
         if decision.is_revocation:
             self.actions.labels(decision.path).observe(decision.actions_before)
             self.revocations.labels(decision.action, "decided", decision.path).inc()
             self._revoked[PATHS.index(decision.path)] += 1
-            self._reckon_budget()
+        self._alerted[PATHS.index(decision.path)] += decision.action == "alert"
+        self._reckon_budget()
 
     def note_containment(self, provider: str, action: str, state: str, path: str, seconds: float) -> None:
         """Counts a step of a command, ``seconds`` after it came."""
@@ -303,11 +320,12 @@ class Metrics:
         for gauge in (self.snapshot_age, self.consumer_lag):
             gauge.remove(str(partition))
 
-    def promise(self, revoke_one_in_identity_days: float) -> None:
-        """Sets the budget: at most one false revocation in so many identity-days."""
-        self._one_in_days = revoke_one_in_identity_days
+    def promise(self, budget: Budget | float) -> None:
+        """Sets the budget, in general and by path; a bare number is one for revocations on every path."""
+        self._budget = budget if isinstance(budget, Budget) else Budget(revoke_one_in_identity_days=budget)
         for path in PATHS:
-            self.promised.labels(path).set(1.0 / revoke_one_in_identity_days)
+            self.promised.labels(path).set(1.0 / self._budget.revoke_one_in(path))
+            self.promised_alerts.labels(path).set(1.0 / self._budget.alert_one_in(path))
         self._reckon_budget()
 
     def note_identity_days(self, partition: int, days: Sequence[float] | np.ndarray) -> None:
@@ -323,7 +341,10 @@ class Metrics:
         self._reckon_budget()
 
     def _reckon_budget(self) -> None:
-        """Measured rate and used share of each path. Before the first day is over it counts as one: nothing is divided by zero."""
-        for path, rate in zip(PATHS, (self._revoked / np.maximum(1.0, self._days)).tolist(), strict=True):
-            self.measured.labels(path).set(rate)
-            self.budget_used.labels(path).set(rate * self._one_in_days)
+        """Measured rates and used share of each path. Before the first day is over it counts as one: nothing is divided by zero."""
+        days = np.maximum(1.0, self._days)
+        revoked, alerted = (self._revoked / days).tolist(), (self._alerted / days).tolist()
+        for path, revocations, alerts in zip(PATHS, revoked, alerted, strict=True):
+            self.measured.labels(path).set(revocations)
+            self.measured_alerts.labels(path).set(alerts)
+            self.budget_used.labels(path).set(revocations * self._budget.revoke_one_in(path))

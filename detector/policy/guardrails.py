@@ -38,8 +38,11 @@ class RevocationCommand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def command_of(decision: Decision, policy: Policy) -> RevocationCommand | None:
-    """The command a decision is worth; None where it only watches or the policy is in dry run."""
-    if not policy.armed or decision.dry_run or not decision.is_revocation:
+    """The command a decision is worth; None where it only watches or the policy is in dry run.
+
+    Stepping up and narrowing are commands too: a provider has to do them, though they are no revocations and use up no budget.
+    """
+    if not policy.armed or decision.dry_run or rank(decision.action) < rank("step_up"):
         return None
     return RevocationCommand(
         command_id=command_id(decision.credential, decision.action, decision.decision_id),

@@ -1,4 +1,7 @@
-"""Break-glass leases: emergency access is judged by minutes and actions, not by evidence; it is strange by design."""
+"""Break-glass leases: emergency access is judged by minutes and actions, not by evidence; it is strange by design.
+
+An opening of the glass is over when its lease's minutes are, or when nothing was done for ``idle_minutes``, whichever comes first.
+"""
 
 from fnmatch import fnmatchcase
 
@@ -7,18 +10,35 @@ import msgspec
 from detector.config import Lease
 from detector.event import AuditEvent
 
-IDLE_ENDS_S = 4 * 3600.0
 LIMIT = 10_000
+KEPT_CREDENTIALS = 32
 
 
 class Use(msgspec.Struct):
-    """One opening of the glass."""
+    """One opening of the glass. ``latest``: the last use of each credential it was done with, at most ``KEPT_CREDENTIALS``."""
 
     since_s: float
     last_s: float
     actions: int = 0
     is_overrun: bool = False
     event_ids: set[str] = msgspec.field(default_factory=set)
+    is_ended: bool = False
+    latest: dict[str, AuditEvent] = {}
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """One opening that is over. ``at_s``: since when, seconds since 1970; ``events``: the last use of each of its credentials; ``text``: what to report."""
+
+    holder: str
+    at_s: float
+    use: Use
+    lease: Lease
+    text: str
+
+    @property
+    def events(self) -> tuple[AuditEvent, ...]:
+        """The last use of each credential it was done with, oldest first."""
+        return tuple(sorted(self.use.latest.values(), key=lambda event: (event.time_ns, event.event_id)))
 
 
 def holder_of(event: AuditEvent) -> str:
@@ -41,8 +61,9 @@ class LeaseBook:
     def use(self, event: AuditEvent) -> str:
         """Counts one use, a doubled record once; '' while inside the lease or already reported, else a sentence saying what ran over."""
         holder, now = holder_of(event), event.time_s
+        lease = self.lease_of(event.actor.principal)
         running = self.uses.get(holder)
-        if running is None or now - running.last_s > IDLE_ENDS_S:
+        if running is None or now - running.last_s > lease.idle_minutes * 60.0:
             running = Use(now, now)
             self.uses.pop(holder, None)
             while len(self.uses) >= LIMIT:
@@ -54,7 +75,24 @@ class LeaseBook:
             running.event_ids.add(event.event_id)
         running.actions += 1
         running.last_s = max(running.last_s, now)
-        return "" if running.is_overrun else self._overrun(running, self.lease_of(event.actor.principal), now)
+        _note_credential(running, event)
+        return "" if running.is_overrun else self._overrun(running, lease, now)
+
+    def ended(self, now_s: float) -> list[Ended]:
+        """The openings that are over by ``now_s``, each told once, in order of their ends. One that ran over was told and revoked then."""
+        found = []
+        for holder, use in self.uses.items():
+            lease = self.lease_of(holder.partition("#")[0])
+            at_s = min(use.since_s + lease.minutes * 60.0, use.last_s + lease.idle_minutes * 60.0)
+            if at_s > now_s or use.is_ended or use.is_overrun:
+                continue
+            use.is_ended = True
+            minutes = (use.last_s - use.since_s) / 60.0
+            text = (
+                f"emergency access is over: {use.actions} actions in {minutes:.0f} min, lease {lease.minutes:.0f} min"
+            )
+            found.append(Ended(holder, at_s, use, lease, text))
+        return sorted(found, key=lambda ended: (ended.at_s, ended.holder))
 
     def _overrun(self, running: Use, lease: Lease, now: float) -> str:
         minutes = (now - running.since_s) / 60.0
@@ -65,3 +103,12 @@ class LeaseBook:
             running.is_overrun = True
             return f"emergency access used for {running.actions} actions, lease {lease.actions}"
         return ""
+
+
+def _note_credential(running: Use, event: AuditEvent) -> None:
+    credential = event.actor.credential
+    before = running.latest.get(credential)
+    if before is None and len(running.latest) >= KEPT_CREDENTIALS:
+        return
+    if before is None or before.time_ns <= event.time_ns:
+        running.latest[credential] = event

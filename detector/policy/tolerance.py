@@ -48,9 +48,9 @@ DISRUPTION: dict[ToleranceClass, dict[str, float]] = {
     "brittle": {
         "step_up": 0.01,
         "narrow": 0.02,
-        "revoke_session": 0.9,
-        "disable_credential": 0.93,
-        "quarantine_principal": 0.97,
+        "revoke_session": 0.8,
+        "disable_credential": 0.85,
+        "quarantine_principal": 0.95,
         "cut_delegation": 1.0,
     },
     "vendor_managed": {"narrow": 0.1, "cut_delegation": 1.0},

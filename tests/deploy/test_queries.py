@@ -81,6 +81,7 @@ def test_every_metric_an_analyst_needs_is_on_the_dashboard() -> None:
     assert missing == {
         "outpace_false_revocation_budget_used_ratio",
         "outpace_measured_revocations_per_identity_day",
+        "outpace_measured_alerts_per_identity_day",
     }
 
 

@@ -121,7 +121,7 @@ class Cluster:
             if engine.taken < len(rows):
                 queue.append((rows[engine.taken :], decides))
         else:
-            engine.advance(self.ends_s)
+            self.decisions += engine.advance(self.ends_s)
         self._hand_over(shard)
         self.waits += engine.blocked_on is not None
         return engine.blocked_on is None

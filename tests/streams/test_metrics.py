@@ -7,6 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import CollectorRegistry
 
 from detector.columns import ROW
+from detector.config import Budget, PathBudget
 from detector.decision import ACTIONS, Decision, Loop
 from detector.event import Outcome, Path, Provider
 from streams.metrics import CLOSED_LABELS, PATHS, PATTERNS, REVOCATIONS, Metrics
@@ -110,6 +111,24 @@ def test_the_budget_used_is_revocations_over_what_the_days_allow() -> None:
     assert value(metrics, "outpace_measured_revocations_per_identity_day", path="workload") == 0.0005
     assert value(metrics, "outpace_false_revocation_budget_used_ratio", path="workload") == 0.5
     assert value(metrics, "outpace_false_revocation_budget_used_ratio", path="delegated") == 0
+
+
+def test_a_path_with_a_budget_of_its_own_is_held_to_that_and_alerts_to_theirs() -> None:
+    metrics = Metrics()
+    metrics.promise(Budget(1000.0, 100.0, workload=PathBudget(4000.0, 50.0)))
+    metrics.note_identity_days(0, [0.0, 0.0, 0.0, 0.0])
+    metrics.note_identity_days(0, [0.0, 2000.0, 0.0, 0.0])
+    metrics.note_decision(decision(), seconds=None)
+    for _ in range(3):
+        metrics.note_decision(decision(action="alert"), seconds=None)
+    assert value(metrics, "outpace_promised_revocations_per_identity_day", path="workload") == 0.00025
+    assert value(metrics, "outpace_promised_revocations_per_identity_day", path="human") == 0.001
+    assert value(metrics, "outpace_promised_alerts_per_identity_day", path="workload") == 0.02
+    assert value(metrics, "outpace_promised_alerts_per_identity_day", path="human") == 0.01
+    assert value(metrics, "outpace_measured_alerts_per_identity_day", path="workload") == 0.0015
+    assert value(metrics, "outpace_measured_alerts_per_identity_day", path="human") == 0
+    assert value(metrics, "outpace_measured_revocations_per_identity_day", path="workload") == 0.0005
+    assert value(metrics, "outpace_false_revocation_budget_used_ratio", path="workload") == 2.0
 
 
 def test_days_that_a_partition_brings_along_do_not_dilute_the_budget() -> None:

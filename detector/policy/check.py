@@ -1,0 +1,143 @@
+"""What is wrong with a policy that is valid: rules that can never count, and rules that undo each other.
+
+Blind to: patterns that only together cover a later one, and patterns with ``?`` or ``[…]`` that cover more than themselves.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from detector.config import Approval, Policy
+from detector.decision import ACTIONS
+from detector.event import Path
+from detector.policy.breaker import fleet_limit
+from detector.policy.tolerance import rank
+
+PATHS = tuple(path.name.lower() for path in Path)
+DEEDS = ACTIONS[ACTIONS.index("step_up") :]
+
+
+class Warned(msgspec.Struct, frozen=True):
+    """One thing to look at: where in the file, and what follows from it."""
+
+    path: str
+    text: str
+
+
+def warnings_of(policy: Policy) -> list[Warned]:
+    """Everything to look at, in the order of the file's sections."""
+    return [
+        *_budgets(policy),
+        *_guards(policy),
+        *_shadowed("leases", [lease.principal for lease in policy.leases]),
+        *_shadowed("grants", [grant.principal for grant in policy.grants]),
+        *_dead("grants", [grant.principal for grant in policy.grants], policy),
+        *_shadowed("tolerance", [entry.principal for entry in policy.tolerance]),
+        *_tolerances(policy),
+        *_losses(policy),
+        *_approvals(policy),
+        *_breaker(policy),
+    ]
+
+
+def covers(earlier: str, later: str) -> bool:
+    """Whether every name the later pattern fits is one the earlier fits too; rather no than a wrong yes.
+
+    >>> covers("*:role/*", "*:role/app-*"), covers("*:role/app-*", "*:role/*"), covers("?", "*")
+    (True, False, False)
+    """
+    return earlier == later or (not set(earlier) & set("?[") and fnmatchcase(later, earlier))
+
+
+def _shadowed(section: str, patterns: Sequence[str]) -> Iterator[Warned]:
+    for number, pattern in enumerate(patterns):
+        before = next((i for i, earlier in enumerate(patterns[:number]) if covers(earlier, pattern)), None)
+        if before is not None:
+            text = f"{pattern!r} never counts: {section}[{before}] ({patterns[before]!r}) fits first"
+            yield Warned(f"{section}[{number}]", text)
+
+
+def _budgets(policy: Policy) -> Iterator[Warned]:
+    for path in PATHS:
+        revoke, alert = policy.budget.revoke_one_in(path), policy.budget.alert_one_in(path)
+        if alert > revoke:
+            text = f"on the {path} path alerts are to be rarer (one in {alert:g} identity-days) than revocations (one in {revoke:g}): no alert comes before a revocation"
+            yield Warned("budget", text)
+
+
+def _guards(policy: Policy) -> Iterator[Warned]:
+    guards = policy.guards
+    for number, pattern in enumerate(guards.never_revoke):
+        if set(pattern) == {"*"}:
+            yield Warned(f"guards.never_revoke[{number}]", f"{pattern!r} fits everything: nothing is ever revoked")
+    yield from _dead("guards.brittle", guards.brittle, policy)
+
+
+def _dead(section: str, patterns: Iterable[str], policy: Policy) -> Iterator[Warned]:
+    """Patterns about nothing but what is never revoked anyway."""
+    for number, pattern in enumerate(patterns):
+        guard = next((p for p in policy.guards.never_revoke if covers(p, pattern)), None)
+        if guard is not None:
+            yield Warned(f"{section}[{number}]", f"{pattern!r} never counts: guards.never_revoke has {guard!r}")
+
+
+def _tolerances(policy: Policy) -> Iterator[Warned]:
+    yield from _dead("tolerance", [entry.principal for entry in policy.tolerance], policy)
+    for number, entry in enumerate(policy.tolerance):
+        guard = next((p for p in policy.guards.brittle if covers(p, entry.principal)), None)
+        if guard is not None and entry.class_ != "brittle":
+            text = f"{entry.principal!r} is called {entry.class_}, and brittle by guards.brittle ({guard!r}), which only ever narrows"
+            yield Warned(f"tolerance[{number}]", text)
+
+
+def _losses(policy: Policy) -> Iterator[Warned]:
+    if policy.loss.per_use * policy.loss.uses_left == 0.0:
+        yield Warned("loss", "an attacker costs nothing: no rung above an alert is ever worth its outage")
+
+
+def _approvals(policy: Policy) -> Iterator[Warned]:
+    for number, rule in enumerate(policy.approval):
+        where = f"approval[{number}]"
+        before = next((i for i, earlier in enumerate(policy.approval[:number]) if _takes_all(earlier, rule)), None)
+        if before is not None:
+            yield Warned(where, f"never counts: approval[{before}] fits first, whatever this one fits")
+        guards = policy.guards.never_revoke
+        if rule.principals and all(any(covers(g, p) for g in guards) for p in rule.principals):
+            yield Warned(where, "never counts: guards.never_revoke has all its principals")
+        yield from _fallback(where, rule, policy)
+
+
+def _takes_all(earlier: Approval, later: Approval) -> bool:
+    return (
+        set(later.actions or DEEDS) <= set(earlier.actions or DEEDS)
+        and set(later.paths or PATHS) <= set(earlier.paths or PATHS)
+        and all(any(covers(e, p) for e in earlier.principals or ("*",)) for p in later.principals or ("*",))
+    )
+
+
+def _fallback(where: str, rule: Approval, policy: Policy) -> Iterator[Warned]:
+    actions, two = rule.actions or DEEDS, policy.guards.two_person
+    if rule.fallback == "execute" and all(action in two for action in actions):
+        yield Warned(
+            where, "fallback 'execute' never applies: guards.two_person has all its actions; they are narrowed"
+        )
+    if rule.fallback == "narrow" and all(rank(action) <= rank("narrow") for action in actions):
+        yield Warned(where, "fallback 'narrow' never applies: its actions are no more than that; they become alerts")
+    if rule.people == 1 and all(action in two for action in actions):
+        yield Warned(where, "people = 1 never applies: guards.two_person has all its actions; two are wanted")
+
+
+def _breaker(policy: Policy) -> Iterator[Warned]:
+    breaker = policy.breaker
+    if breaker.per_minute == 0 or fleet_limit(breaker) == 0:
+        yield Warned("breaker", "it admits nothing: everything is alerted on")
+    for path, most in breaker.per_minute_by_path.items():
+        if most >= breaker.per_minute:
+            text = f"{most} is never reached: breaker.per_minute = {breaker.per_minute} comes first"
+            yield Warned(f"breaker.per_minute_by_path.{path}", text)
+    if policy.armed and not breaker.fleet_size:
+        yield Warned("breaker.fleet_size", "not stated: breaker.share_of_fleet cannot be held, only the rates are")
+    if 0.0 < breaker.share_of_fleet * breaker.fleet_size < 1.0:
+        text = f"{breaker.share_of_fleet:g} of {breaker.fleet_size} principals is less than one: one is admitted"
+        yield Warned("breaker.share_of_fleet", text)

@@ -1,0 +1,59 @@
+"""A path's own budget moves its own thresholds and nobody else's."""
+
+from collections.abc import Callable
+
+import pytest
+from conftest import routine, stolen_key
+
+from detector.config import Budget, PathBudget, Policy
+from detector.decision import Decision
+from detector.verdicts import knobs_of
+from models.budget import margin_bits
+from streams.replay import Replay
+
+Replayer = Callable[..., Replay]
+LIVE_S = 3000 * 60.0
+GENERAL = Budget()
+STRICT = PathBudget(10_000.0 * 2**4, 1_000.0 * 2**3)
+
+
+def decided(replay_of: Replayer, budget: Budget) -> list[Decision]:
+    return replay_of(stolen_key(LIVE_S), routine(), budget=budget).decisions
+
+
+def thresholds(decisions: list[Decision]) -> dict[str, float]:
+    return {d.action: d.threshold_bits for d in decisions}
+
+
+def test_every_doubling_of_a_paths_budget_adds_two_bits_to_its_thresholds(replay_of: Replayer) -> None:
+    general = thresholds(decided(replay_of, GENERAL))
+    own = thresholds(decided(replay_of, Budget(workload=PathBudget(20_000.0))))
+    assert own["disable_credential"] == pytest.approx(general["disable_credential"] + 2.0)
+
+
+def test_another_paths_budget_changes_nothing(replay_of: Replayer) -> None:
+    others = Budget(human=STRICT, delegated=STRICT, emergency=STRICT)
+    assert decided(replay_of, others) == decided(replay_of, GENERAL)
+
+
+def test_what_a_path_leaves_out_is_as_in_general() -> None:
+    budget = Budget(5_000.0, 200.0, human=PathBudget(alert_one_in_identity_days=50.0))
+    assert (budget.revoke_one_in("human"), budget.alert_one_in("human")) == (5_000.0, 50.0)
+    assert (budget.revoke_one_in("workload"), budget.alert_one_in("workload")) == (5_000.0, 200.0)
+
+
+def test_alerts_and_revocations_of_a_path_are_budgeted_apart(replay_of: Replayer) -> None:
+    rare_alerts = decided(replay_of, Budget(workload=PathBudget(alert_one_in_identity_days=1e9)))
+    assert "alert" not in {d.action for d in rare_alerts}
+    assert (
+        thresholds(rare_alerts)["disable_credential"] == thresholds(decided(replay_of, GENERAL))["disable_credential"]
+    )
+    general = thresholds(decided(replay_of, GENERAL))["disable_credential"]
+    rare_revocations = thresholds(decided(replay_of, Budget(workload=PathBudget(1e9))))
+    assert rare_revocations["alert"] == pytest.approx(general - margin_bits(10_000.0) + margin_bits(1_000.0), abs=0.002)
+
+
+def test_the_numbers_of_a_policy_reach_the_compiled_loop_in_the_order_of_paths() -> None:
+    knobs = knobs_of(Policy(budget=Budget(delegated=STRICT)), True)
+    assert knobs.margins.tolist() == [margin_bits(10_000.0)] * 2 + [margin_bits(160_000.0), margin_bits(10_000.0)]
+    assert knobs.alert_margins.tolist() == [margin_bits(1_000.0)] * 2 + [margin_bits(8_000.0), margin_bits(1_000.0)]
