@@ -37,6 +37,17 @@ def until(wanted: Callable[[], Any], what: str, within_s: float) -> Any:
     raise TimeoutError(f"not within {within_s:g} s: {what}")
 
 
+def as_toml(settings: Settings) -> bytes:
+    """Settings as a file that gives them again. What is not set is left out: TOML knows no null."""
+    return msgspec.toml.encode(_set_only(msgspec.to_builtins(settings)))
+
+
+def _set_only(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _set_only(inner) for key, inner in value.items() if inner is not None}
+    return [_set_only(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
 class Process:
     """One ``outpace`` process with a settings file, a log and a port of its own."""
 
@@ -44,7 +55,7 @@ class Process:
         self.name, self.log, self.port = name, folder / f"{name}.log", free_port()
         own = msgspec.structs.replace(settings, web=Web(port=self.port), state_folder=str(folder / name))
         path = folder / f"{name}.toml"
-        path.write_bytes(msgspec.toml.encode(msgspec.to_builtins(own)))
+        path.write_bytes(as_toml(own))
         self.arguments = [sys.executable, "-m", "streams.cli", command, "--settings", str(path)]
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
+from benchmarks.deployment import as_toml
 from streams import admin
 from streams.config import Settings
 from streams.connection import kafka_python_settings
@@ -59,7 +59,7 @@ class Process:
 
 def write_settings(settings: Settings, folder: Path) -> str:
     path = folder / "settings.toml"
-    path.write_bytes(msgspec.toml.encode(msgspec.to_builtins(settings)))
+    path.write_bytes(as_toml(settings))
     return str(path)
 
 
