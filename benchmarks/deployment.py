@@ -18,7 +18,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks.broker import REPOSITORY, free_port
-from streams.config import Ingest, Kafka, PathSource, Settings, Web, Worker, as_toml
+from streams.config import Ingest, Kafka, PathSource, Settings, Web, Worker
 from streams.connection import aiokafka_settings
 from streams.topics import Topics
 
@@ -35,6 +35,17 @@ def until(wanted: Callable[[], Any], what: str, within_s: float) -> Any:
             return found
         time.sleep(LOOK_S)  # between two looks, never instead of looking
     raise TimeoutError(f"not within {within_s:g} s: {what}")
+
+
+def as_toml(settings: Settings) -> bytes:
+    """Settings as a file that gives them again. What is not set is left out: TOML knows no null."""
+    return msgspec.toml.encode(_set_only(msgspec.to_builtins(settings)))
+
+
+def _set_only(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _set_only(inner) for key, inner in value.items() if inner is not None}
+    return [_set_only(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 class Process:

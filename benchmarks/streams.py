@@ -33,6 +33,7 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from benchmarks.broker import Broker
+from benchmarks.deployment import as_toml
 from benchmarks.options import options, tell
 from detector import snapshot
 from detector.columns import Vocabulary
@@ -46,7 +47,7 @@ from detector.sources.timestamps import FOREVER_NS, format_time
 from simulation.stream import records
 from streams import admin, connection
 from streams.columns import columns_of
-from streams.config import Ingest, Kafka, Settings, TopicSource, Web, Worker, as_toml
+from streams.config import Ingest, Kafka, Settings, TopicSource, Web, Worker
 from streams.frames import pack_columns, partition_of
 from streams.replay import Replay
 

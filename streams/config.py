@@ -192,17 +192,6 @@ def read_settings(path: str | None) -> Settings:
         raise ConfigError(f"settings {path}: {error}") from error
 
 
-def as_toml(settings: Settings) -> bytes:
-    """Settings as a file ``read_settings`` reads; connectors that are not set up are left out, since TOML has no word for nothing.
-
-    >>> b"connectors" in as_toml(Settings())
-    True
-    """
-    found = msgspec.to_builtins(settings)
-    found["connectors"] = {name: own for name, own in found["connectors"].items() if own is not None}
-    return msgspec.toml.encode(found)
-
-
 def secret(value: str, environment: Mapping[str, str] = os.environ) -> str:
     """What ``env:NAME`` or ``file:PATH`` stands for; '' for ''. Raises ``ConfigError`` for a secret written in the open.
 

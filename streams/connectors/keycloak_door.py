@@ -13,7 +13,7 @@ MOST_TRIALS = 10_000
 
 
 class Trial(NamedTuple):
-    """A token that worked before, where it did, and the secret it was got with."""
+    """The secret that worked before, and the token got with it: '' where that was not served even then, as right after an earlier not-before."""
 
     client_id: str
     secret: str
@@ -22,7 +22,9 @@ class Trial(NamedTuple):
 
     @property
     def method(self) -> str:
-        """How the token's end is seen."""
+        """How the end is seen."""
+        if not self.token:
+            return "log-in"
         return "introspection" if self.is_introspected else "userinfo"
 
 
@@ -34,7 +36,7 @@ class Door:
         self._trials: dict[str, Trial] = {}
 
     async def try_before(self, command_id: str, client: Client) -> None:
-        """Remembers a token that works now. Where there is none to be had, proof rests on reading back."""
+        """Remembers what opens now. Where nothing does, proof rests on reading back."""
         if command_id in self._trials or not (client.has_secret and client.secret and client.service_accounts_enabled):
             return
         try:
@@ -44,7 +46,7 @@ class Door:
             token = answer.decode(Token).access_token
             is_introspected = await self._login.introspection(token)
             if not is_introspected and not await self._login.is_welcome(token):
-                return
+                token = ""
         except ConnectorError:
             return  # what takes access away must not wait for what proves it
         while len(self._trials) >= MOST_TRIALS:
@@ -54,10 +56,10 @@ class Door:
     async def try_after(self, command_id: str, *, takes_secret: bool) -> tuple[bool, str] | None:
         """(whether it still opens, how that was seen); None where nothing was tried before. ``takes_secret``: the secret is to be refused as well."""
         trial = self._trials.get(command_id)
-        if trial is None:
+        if trial is None or not (trial.token or takes_secret):
             return None
         ask = self._login.introspection if trial.is_introspected else self._login.is_welcome
-        if await ask(trial.token):
+        if trial.token and await ask(trial.token):
             return True, trial.method
         if not takes_secret:
             return False, trial.method

@@ -12,8 +12,9 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
+from benchmarks.deployment import as_toml
 from streams import admin
-from streams.config import Settings, as_toml
+from streams.config import Settings
 from streams.connection import kafka_python_settings
 
 ROOT = Path(__file__).parents[2]

@@ -88,7 +88,7 @@ def test_a_stolen_secret_is_found_taken_away_and_proven_gone(closed: Closed, est
     session = estate.delegate()
     case = play(closed, thief)
     tell("undisturbed", case)
-    assert case.proven_by == "introspection"
+    assert case.proven_by in ("introspection", "log-in"), "the latter where the thief raced and the client was disabled"
     assert not any(estate.is_active(token) for token in thief.tokens), "no token of the thief's is active"
     assert not thief.log_in(), "the secret is refused"
     assert case.seconds_to_proof < 10.0, "far above what it takes, for a machine that is busy"
@@ -100,7 +100,8 @@ def test_a_stolen_secret_is_found_taken_away_and_proven_gone(closed: Closed, est
 def test_every_step_was_told_and_counted(closed: Closed) -> None:
     first = next(o.credential for o in closed.outcomes.found)
     states = [o.state for o in closed.outcomes.of(first)]
-    assert states[:5] == ["commanded", "approved", "executing", "accepted", "proven"]
+    assert states[:4] == ["commanded", "approved", "executing", "accepted"]
+    assert states[-1] == "proven"
     assert closed.responder.metric('outpace_proof_seconds_count{provider="keycloak"}') >= 1
     assert closed.responder.metric("outpace_dead_letters") == 0
 

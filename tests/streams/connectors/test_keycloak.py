@@ -190,6 +190,19 @@ def test_the_proof_says_how_the_door_was_tried() -> None:
     play(test())
 
 
+def test_the_rung_after_a_new_secret_is_proven_by_logging_in_with_that_one() -> None:
+    async def test() -> None:
+        async with ClientScene() as scene:
+            connector = scene.connect()
+            await connector.revoke(scene.command("disable_credential"))
+            command = scene.command("quarantine_principal")
+            proof = await connector.prove(command, await connector.revoke(command))
+            assert (proof.standing, proof.method) == ("inactive", "log-in")
+            await connector.close()
+
+    play(test())
+
+
 def test_a_secret_put_back_by_somebody_is_found_alive_by_trying_the_door() -> None:
     async def test() -> None:
         async with ClientScene() as scene:
