@@ -115,7 +115,7 @@ class Closed:
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         export_secrets()
-        self.settings = settings
+        self.settings, self.folder = settings, folder
         admin.create_topics(settings.kafka)
         self.ingest = Process("ingest", settings, folder, "ingest")
         self.worker = Process("worker", settings, folder, "worker")

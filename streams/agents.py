@@ -292,7 +292,9 @@ class Scorer:
     async def _tell(self, desk: Desk, decided: Decided) -> None:
         decision, received_ns = decided
         key = decision.credential.encode()
-        await self._send(desk, self.topics.decisions, key, msgspec.json.encode(decision))
+        told = msgspec.json.encode(decision)
+        signed = self.seal.signed(decision.decision_id, told, time.time()) if self.seal else None
+        await self._send(desk, self.topics.decisions, key, told, signed)
         command = command_of(decision, self.settings)
         if command is not None:
             body = msgspec.json.encode(command)

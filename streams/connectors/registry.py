@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from detector.errors import ConfigError
+from detector.policy.guardrails import RevocationCommand
 from streams.config import Connectors, Settings
 from streams.connectors.base import Connector, RefusedError
 from streams.connectors.notify import Notifier
@@ -53,6 +54,13 @@ class Registry:
             todo = f"set [connectors.{provider}], or a webhook in [[connectors.webhooks]]"
             raise RefusedError(f"no connector can {action} at {provider!r}: {todo}")
         return found
+
+    def residual_s(self, command: RevocationCommand) -> float:
+        """How long the provider may leave the access usable once it has accepted, as its connector says; 0 where nobody would carry it out."""
+        key = (command.provider, command.action)
+        found = self._by_deed.get(key) or self._by_deed.get((ANYBODY, command.action))
+        deed = found.describe().deed(command.action) if found else None
+        return deed.residual_s if deed else 0.0
 
     def named(self, name: str) -> Connector | None:
         """The connector a receipt came from; None where it is no longer set up."""

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from detector.containment import Sighting
-from detector.decision import ACTIONS, FIRST_REVOCATION
+from detector.decision import ACTIONS, FIRST_REVOCATION, Decision
 from detector.errors import ConfigError, OutpaceError
 from detector.event import Path, Provider
 from detector.policy.guardrails import RevocationCommand
@@ -19,7 +19,7 @@ from streams.config import Commands, secret
 
 Refusal = Literal["unsigned", "forged", "expired", "replayed", "malformed", "too_large"]
 REFUSALS: tuple[Refusal, ...] = ("unsigned", "forged", "expired", "replayed", "malformed", "too_large")
-MOST_BYTES = 64 << 10
+MOST_BYTES, MOST_DECISION_BYTES = 64 << 10, 1 << 20
 AHEAD_S = 60
 """How far the clock of who signed may be ahead of ours."""
 _PATHS = tuple(p.name.lower() for p in Path)
@@ -69,6 +69,14 @@ class Seal:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RefusedCommandError("malformed", f"no sighting: {type(error).__name__}") from error
 
+    def decision(self, body: bytes | None, headers: Headers) -> tuple[Decision, bytes]:
+        """The decision in a message, and its bytes. Told again it changes nothing, so its age does not matter. Raises ``RefusedCommandError``."""
+        content, _given, _sent_s = self._genuine(body, headers, MOST_DECISION_BYTES)
+        try:
+            return msgspec.json.decode(content, type=Decision), content
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise RefusedCommandError("malformed", f"no decision: {type(error).__name__}") from error
+
     def opened(self, body: bytes | None, headers: Headers, now_s: float) -> Genuine:
         """The command in a message. Raises ``RefusedCommandError``."""
         content, given, sent_s = self._genuine(body, headers)
@@ -79,9 +87,11 @@ class Seal:
             raise RefusedCommandError("forged", "its webhook-id is not the command's id")
         return Genuine(command, sent_s)
 
-    def _genuine(self, body: bytes | None, headers: Headers) -> tuple[bytes, dict[str, str], int]:
+    def _genuine(
+        self, body: bytes | None, headers: Headers, most_bytes: int = MOST_BYTES
+    ) -> tuple[bytes, dict[str, str], int]:
         """A message that was signed with our key: its body, its headers, and when it was signed."""
-        if not body or len(body) > MOST_BYTES:
+        if not body or len(body) > most_bytes:
             raise RefusedCommandError("too_large" if body else "malformed", f"{len(body or b'')} bytes")
         given = {name.lower(): value.decode("utf-8", "surrogateescape") for name, value in headers if value}
         if not given.get(standard_webhooks.SIGNATURE):

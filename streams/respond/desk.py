@@ -12,7 +12,7 @@ import msgspec
 from detector import containment as state_of
 from detector.config import Policy
 from detector.containment import Containment, Sighting, Terms
-from detector.decision import ACTIONS
+from detector.decision import ACTIONS, Decision
 from detector.errors import ApprovalError
 from detector.policy.admission import Admission, admit
 from detector.policy.approval import voted
@@ -27,6 +27,8 @@ from streams.respond.store import Kept, Request, Store
 
 log = logger("respond")
 MOVING = ("commanded", "held", "approved", "executing", "accepted", "proven")
+TOLD = ("held", "alerted", "proven", "still_alive", "raced", "dead")
+"""What people are told of, where a place to tell them is set up."""
 _LEDGER_KINDS = {"commanded": "command", "held": "approval"}
 
 
@@ -49,9 +51,11 @@ class Desk:
         metrics: Metrics,
         clock: Callable[[], int],
         fleet_size: int = 0,
+        residual_of: Callable[[RevocationCommand], float] = lambda _command: 0.0,
+        tells_people: bool = False,
     ) -> None:
         self.store, self.policy, self.terms, self.metrics, self.clock = store, policy, terms, metrics, clock
-        self.fleet_size = fleet_size
+        self.fleet_size, self.residual_of, self.tells_people = fleet_size, residual_of, tells_people
         self.current: dict[str, Kept] = {}
         self.by_name: dict[str, set[str]] = {}
         self.has_news: Callable[[], None] = lambda: None
@@ -164,6 +168,19 @@ class Desk:
             if topic:
                 self.store.read_up_to(topic, next_offset)
         self.has_news()
+
+    def note_decisions(self, decided: Iterable[tuple[Decision, bytes]], topic: str = "", next_offset: int = 0) -> None:
+        """Puts decisions on the ledger as they were written, each once, in one transaction with how far they are read."""
+        with self.store.transaction():
+            for decision, body in decided:
+                if self.store.is_first(decision.decision_id):
+                    owner = tolerance_of(self.policy, decision.path, decision.principal, decision.credential).owner
+                    told = f"{decision.action}, {decision.pattern}, {decision.evidence_bits:g} bits"
+                    self.store.ledger.append(
+                        "decision", decision.decision_id, body, time_ns=self.clock(), owner=owner, reason=told
+                    )
+            if topic:
+                self.store.read_up_to(topic, next_offset)
 
     def answer(self, request: Request) -> None:
         """What a person asked for: a vote, or another try."""
@@ -297,13 +314,15 @@ class Desk:
 
     def _tell(self, kept: Kept, method: str = "", next_command_id: str = "") -> None:
         c, now_ns = kept.containment, self.clock()
-        outcome = outcome_of(c, now_ns, kept.receipt, method, next_command_id)
+        outcome = outcome_of(c, now_ns, kept.receipt, method, next_command_id, self.residual_of(c.command))
         body = msgspec.json.encode(outcome)
         command = c.command
         owner = tolerance_of(self.policy, command.path, command.principal, command.credential).owner
         kind = _LEDGER_KINDS.get(c.state, "outcome")
         self.store.ledger.append(kind, command.command_id, body, time_ns=now_ns, owner=owner, reason=c.text)
         self.store.to_send(command.credential.encode("utf-8", "surrogatepass"), body)
+        if self.tells_people and c.state in TOLD:
+            self.store.to_notice(command.command_id, c.state)
         self.metrics.note_containment(command.provider, command.action, c.state, command.path, outcome.seconds)
         log.info(c.state, **_named(c), seconds=outcome.seconds, attempts=c.attempts, text=c.text)
 

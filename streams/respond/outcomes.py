@@ -8,7 +8,8 @@ from streams.connectors.base import Receipt
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of one command. ``seconds``: since the command came; ``residual_s``: how long the provider may leave the access usable after it accepted.
+    """One step of one command. ``seconds``: since the command came; ``residual_s``: how long the provider may leave the access usable, as its connector says,
+    and from ``accepted`` on as the receipt does.
 
     ``next_command_id``: the command that follows one that did not hold, or was overtaken.
     """
@@ -37,7 +38,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def outcome_of(
-    c: Containment, now_ns: int, receipt: Receipt | None = None, method: str = "", next_command_id: str = ""
+    c: Containment,
+    now_ns: int,
+    receipt: Receipt | None = None,
+    method: str = "",
+    next_command_id: str = "",
+    expected_residual_s: float = 0.0,
 ) -> Outcome:
     """The outcome that says where a containment stands."""
     command = c.command
@@ -55,7 +61,7 @@ def outcome_of(
         seconds=round((now_ns - c.commanded_ns) / 1e9, 6),
         text=c.text,
         attempts=c.attempts,
-        residual_s=c.residual_s,
+        residual_s=c.residual_s if receipt else expected_residual_s,
         connector=receipt.connector if receipt else "",
         steps=receipt.steps if receipt else (),
         method=method,

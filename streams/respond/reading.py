@@ -1,4 +1,4 @@
-"""What the responder reads and writes on the broker: commands and sightings in, outcomes out.
+"""What the responder reads and writes on the broker: commands, sightings and decisions in, outcomes out.
 
 How far a topic is read stands in the responder's own store, in the transaction that took its messages in, so nothing is taken twice and nothing is passed over.
 A broker that goes away is waited for; what there is to tell waits in the outbox.
@@ -29,7 +29,7 @@ Take = Callable[[list[Any], str, int], None]
 
 
 class Intake:
-    """Commands and sightings into a desk. ``is_reading``: whether the broker answered lately."""
+    """Commands, sightings and decisions into a desk. ``is_reading``: whether the broker answered lately."""
 
     def __init__(self, desk: Desk, seal: Seal, kafka: Kafka, metrics: Metrics) -> None:
         self.desk, self.seal, self.kafka, self.metrics = desk, seal, kafka, metrics
@@ -66,6 +66,20 @@ class Intake:
         if twice:
             self.metrics.refused_commands.labels("replayed").inc(twice)
             log.warning("commands replayed, dropped", count=twice)
+
+    async def decisions(self) -> None:
+        """Reads decisions until cancelled."""
+        await self._follow(self.topics.decisions, self.take_decisions)
+
+    def take_decisions(self, messages: list[Any], topic: str, next_offset: int) -> None:
+        """A run of messages: genuine decisions to the ledger, the others refused."""
+        decided = []
+        for message in messages:
+            try:
+                decided.append(self.seal.decision(message.value, message.headers))
+            except RefusedCommandError as error:
+                self._refuse(error, message)
+        self.desk.note_decisions(decided, topic, next_offset)
 
     def take_sightings(self, messages: list[Any], topic: str, next_offset: int) -> None:
         """A run of messages: genuine sightings to the desk, the others refused: one may cost a principal its access."""

@@ -19,6 +19,7 @@ from streams.respond.desk import Desk
 from streams.respond.execute import Executor
 from streams.respond.reading import Intake, Outbox
 from streams.respond.store import Store
+from streams.respond.telling import Teller
 from streams.stopping import stop_on_signals
 
 log = logs.logger("respond")
@@ -71,7 +72,15 @@ class Responder:
     def __init__(self, settings: Settings, seal: Seal, store: Store, registry: Registry) -> None:
         self.settings, self.store, self.registry = settings, store, registry
         self.metrics = Metrics()
-        self.desk = Desk(store, settings, terms_of(settings), self.metrics, time.time_ns)
+        self.desk = Desk(
+            store,
+            settings,
+            terms_of(settings),
+            self.metrics,
+            time.time_ns,
+            residual_of=registry.residual_s,
+            tells_people=registry.notifier is not None,
+        )
         self.intake = Intake(self.desk, seal, settings.kafka, self.metrics)
         self.outbox = Outbox(self.desk, settings.kafka, self.metrics)
         self.executor = Executor(
@@ -121,6 +130,7 @@ class Responder:
             self._requests(),
             self._tidy(),
             self._look_at_providers(),
+            self._tell_people(),
             web.watch_loop(self.metrics),
         ]
 
@@ -128,7 +138,7 @@ class Responder:
         await broker_ready(self.settings.kafka, self._note)
         self.waiting_for = ""
         self.metrics.broker_up.set(1)
-        await asyncio.gather(self.intake.commands(), self.intake.sightings())
+        await asyncio.gather(self.intake.commands(), self.intake.sightings(), self.intake.decisions())
 
     async def _look_at_providers(self) -> None:
         """Says once what is missing where, and lets each connector log in before it is needed; then waits for the end."""
@@ -143,6 +153,12 @@ class Responder:
                 told = log.info if finding.is_right else log.error
                 told("permission", connector=name, name=finding.name, is_right=finding.is_right, text=finding.text)
         await asyncio.Event().wait()
+
+    async def _tell_people(self) -> None:
+        if self.registry.notifier is None:
+            await asyncio.Event().wait()
+        else:
+            await Teller(self.desk, self.registry.notifier, self.settings.respond.call_s).run()
 
     async def _requests(self) -> None:
         """What people asked for, from other programs and from the webhook."""

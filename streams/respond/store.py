@@ -30,6 +30,8 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS progress (topic TEXT PRIMARY KEY, next_offset INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS requests (seq INTEGER PRIMARY KEY AUTOINCREMENT, command_id TEXT NOT NULL, verb TEXT NOT NULL, "
     "person TEXT NOT NULL, reason TEXT NOT NULL, asked_ns INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS notices (seq INTEGER PRIMARY KEY AUTOINCREMENT, command_id TEXT NOT NULL, state TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS decisions (decision_id TEXT PRIMARY KEY) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS breaker (id INTEGER PRIMARY KEY CHECK (id = 0), body BLOB NOT NULL)",
 )
 
@@ -123,6 +125,26 @@ class Store:
         """The broker has confirmed everything up to this number."""
         with self.transaction():
             self.connection.execute("DELETE FROM outbox WHERE seq <= ?", (up_to,))
+
+    def to_notice(self, command_id: str, state: str) -> None:
+        """Something people are to be told, once this transaction holds."""
+        self.connection.execute("INSERT INTO notices (command_id, state) VALUES (?, ?)", (command_id, state))
+
+    def notices(self, most: int = 100) -> list[tuple[int, str, str]]:
+        """The oldest not yet told: (number, command, state)."""
+        return self.connection.execute(
+            "SELECT seq, command_id, state FROM notices ORDER BY seq LIMIT ?", (most,)
+        ).fetchall()
+
+    def noticed(self, seq: int) -> None:
+        """People were told."""
+        with self.transaction():
+            self.connection.execute("DELETE FROM notices WHERE seq = ?", (seq,))
+
+    def is_first(self, decision_id: str) -> bool:
+        """Whether a decision was not on record yet; from here on it is, once this transaction holds."""
+        found = self.connection.execute("INSERT OR IGNORE INTO decisions VALUES (?)", (decision_id,))
+        return found.rowcount == 1
 
     def next_offset(self, topic: str) -> int | None:
         """Where reading a topic goes on; None where it was never read."""

@@ -3,13 +3,16 @@
 One thief after another takes the secret of a pipeline of its own in one realm; ingest, worker and responder are real processes.
 """
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import msgspec
 import pytest
 
 from benchmarks.closing import Closed, learned, settings_for
+from benchmarks.deployment import until
 from benchmarks.identity_provider import Keycloak
 from benchmarks.keycloak_estate import Estate, Thief
 from benchmarks.loop import Case, play
@@ -18,6 +21,7 @@ from benchmarks.unreliable import Unreliable
 from detector.errors import BrokerError
 from streams.connectors.keycloak import KeycloakConnector
 from streams.connectors.settings.keycloak import Keycloak as Settings
+from streams.ledger.store import Ledger
 from tests.tools import unavailable
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("keycloak")]
@@ -104,6 +108,19 @@ def test_every_step_was_told_and_counted(closed: Closed) -> None:
     assert states[-1] == "proven"
     assert closed.responder.metric('outpace_proof_seconds_count{provider="keycloak"}') >= 1
     assert closed.responder.metric("outpace_dead_letters") == 0
+
+
+def test_the_ledger_has_the_decision_behind_every_command(closed: Closed) -> None:
+    """The decision travels on a topic of its own, signed by the worker; the responder puts both on one record."""
+    path = closed.folder / "respond" / "responder.sqlite"
+    wanted = {o.decision_id for o in closed.outcomes.found if not o.escalated_from}
+    assert wanted
+
+    def on_record() -> set[str]:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            return {e.subject for e in Ledger(connection).entries() if e.kind == "decision"}
+
+    until(lambda: wanted <= on_record(), "the decisions on the ledger", 10.0)
 
 
 def test_a_provider_that_takes_its_time_is_waited_for(closed: Closed, proxy: Unreliable, thief: Thief) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from detector.columns import Vocabulary
-from detector.config import Policy
 from detector.containment import Sighting
 from detector.event import Outcome
 from detector.sources.framing import Block
@@ -34,7 +33,7 @@ def event(number: int, kind: str = "CLIENT_LOGIN", client: str = "pipeline", **c
 def frame(*events: dict[str, Any]) -> bytes:
     data = b"".join(json.dumps(e).encode() + b"\n" for e in events)
     arrival = Arrival(Block(data, "log", 1, True), None, Cursor("", 0), NOW_NS)
-    rows, columns, _ = Normaliser(Policy(), None, lambda: NOW_NS).take(arrival, "path")
+    rows, columns, _ = Normaliser(Settings(), None, lambda: NOW_NS).take(arrival, "path")
     return pack_columns(rows, columns, 0, 0)
 
 
