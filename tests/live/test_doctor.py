@@ -161,7 +161,7 @@ def test_missing_permissions_are_named_and_what_needs_them_is_skipped(
         _allow(client, prefix, ACLOperation.READ, ACLOperation.DESCRIBE_CONFIGS)
     code, lines = examine(guest)
     assert code == 1
-    assert lines["permissions"]["text"].endswith(".rejected: may not Write")
+    assert lines["permissions"]["text"].endswith(".sightings: may not Write")
     assert lines["topics"]["state"] == "ok"
 
 

@@ -72,6 +72,10 @@ class Feeder(NamedTuple):
         return self.process.stdout.readline()
 
 
+ARMED = {"How far commands came", "Seconds to proof, by provider", "Seconds to each stage"}
+"""Panels of what a responder did: nothing is carried out here, so they have nothing to show."""
+
+
 class Prometheus(NamedTuple):
     """A server's HTTP API."""
 
@@ -106,6 +110,7 @@ def configured(folder: Path, worker: int, ingest: int) -> Path:
     text = CONFIG.read_text("utf-8")
     text = text.replace('"worker-1:9464", "worker-2:9464"', f'"127.0.0.1:{worker}"')
     text = text.replace('"ingest:9464"', f'"127.0.0.1:{ingest}"')
+    text = text.replace('"responder:9464"', f'"127.0.0.1:{free_port()}"')  # none runs here, as without its profile
     text = re.sub(r"(scrape_interval|scrape_timeout|evaluation_interval): \w+", r"\1: 500ms", text)
     assert "9464" not in text
     shutil.copy(RULES, folder)
@@ -158,7 +163,9 @@ def test_every_decision_of_the_demo_arrives(prometheus: Prometheus) -> None:
 
 def test_every_query_of_the_dashboard_gives_numbers(prometheus: Prometheus) -> None:
     def unanswered() -> list[tuple[str, str]]:
-        return [(title, query) for title, query in queries() if not prometheus.numbers(query)]
+        return [(title, query) for title, query in queries() if title not in ARMED and not prometheus.numbers(query)]
+
+    assert {title for title, _query in queries()} >= ARMED
 
     assert eventually(lambda: None if unanswered() else True, "numbers for every query", unanswered)
 
