@@ -24,7 +24,6 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -404,31 +403,38 @@ def latency(kafka: Kafka, folder: Path, rate: int, seconds: float) -> dict[str, 
     }
 
 
-def measure(events: int, raw_events: int, peer_events: int, rate: int, seconds: float) -> dict[str, Any]:
-    """Every figure, each under a topic prefix of its own."""
+def rates(events: int, raw_events: int, peer_events: int) -> dict[str, Any]:
+    """Events a second of ours and of the peers, on one broker."""
     figures: dict[str, Any] = {}
-    with ExitStack() as stack:
-        broker = stack.enter_context(Broker.start())
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-
-        def kafka(prefix: str, partitions: int = 4) -> Kafka:
-            (folder / prefix).mkdir()
-            return Kafka(bootstrap=broker.bootstrap, prefix=prefix, partitions=partitions)
-
+    with Broker.start() as broker, tempfile.TemporaryDirectory() as name:
+        frames, raw = (Kafka(bootstrap=broker.bootstrap, prefix=prefix, partitions=4) for prefix in ("frames", "raw"))
+        for kafka in (frames, raw):
+            (Path(name) / kafka.prefix).mkdir()
         figures["frames_events_per_second"], figures["snapshots"] = frames_rate(
-            kafka("frames"), folder / "frames", lines(events)
+            frames, Path(name) / "frames", lines(events)
         )
-        raw = kafka("raw")
-        figures["raw_events_per_second"] = raw_rate(raw, folder / "raw", lines(raw_events))
-        for name in ("plain_faust", "quix", "aiokafka"):
-            figures[f"{name}_events_per_second"] = peer_rate(
-                name, raw, raw_events if name == "aiokafka" else peer_events
+        figures["raw_events_per_second"] = raw_rate(raw, Path(name) / "raw", lines(raw_events))
+        for peer in ("plain_faust", "quix", "aiokafka"):
+            figures[f"{peer}_events_per_second"] = peer_rate(
+                peer, raw, raw_events if peer == "aiokafka" else peer_events
             )
-        figures |= latency(kafka("latency", 1), folder / "latency", rate, seconds)
-        wide = latency(kafka("wide", 4), folder / "wide", rate, seconds)
-        figures |= {f"{k}_4_partitions": wide[k] for k in ("latency_p50_ms", "latency_p99_ms")}
-    rounded = {k: round(v) if k.endswith("per_second") else v for k, v in figures.items()}
-    return rounded | {"events": events, "raw_events": raw_events, "cores": os.cpu_count()}
+    return {k: round(v) for k, v in figures.items()}
+
+
+def steady_latency(partitions: int, rate: int, seconds: float) -> dict[str, Any]:
+    """Latency on a broker of its own: one that has just taken in gigabytes goes on compacting and flushing them, on the same two cores."""
+    with Broker.start() as broker, tempfile.TemporaryDirectory() as name:
+        return latency(
+            Kafka(bootstrap=broker.bootstrap, prefix="latency", partitions=partitions), Path(name), rate, seconds
+        )
+
+
+def measure(events: int, raw_events: int, peer_events: int, rate: int, seconds: float) -> dict[str, Any]:
+    """Every figure."""
+    figures = rates(events, raw_events, peer_events) | steady_latency(1, rate, seconds)
+    wide = steady_latency(4, rate, seconds)
+    figures |= {f"{k}_4_partitions": wide[k] for k in ("latency_p50_ms", "latency_p99_ms")}
+    return figures | {"events": events, "raw_events": raw_events, "cores": os.cpu_count()}
 
 
 def main() -> None:
