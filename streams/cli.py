@@ -38,7 +38,11 @@ app.command("streams.app:worker", help="Score frames from the broker: decisions 
 app.command(
     "streams.watch:watch", help="Follow files and folders, decide as they grow, keep state in a folder; no broker."
 )
-app.command("streams.respond.command:app", name="respond")
+app.command(
+    "streams.respond.command:app",
+    name="respond",
+    help="Carry revocation commands out, and prove that the access is gone.",
+)
 app.command("streams.respond.approvals:approve", help="Approve a revocation command that waits for people.")
 app.command("streams.respond.approvals:deny", help="Deny a revocation command that waits for people.")
 SHOWN_REJECTIONS = 5
