@@ -32,7 +32,7 @@ class RevocationCommand(msgspec.Struct, frozen=True, kw_only=True):
     evidence_bits: float
     version: int = 1
     lineage: tuple[str, ...] = ()
-    """Credentials between this one and where it came from, as in the decision."""
+    """Credentials it minted in this episode, as in the decision: what outlives it."""
     escalated_from: str = ""
     """Id of the command that did not hold, where this one is the rung after it."""
 
