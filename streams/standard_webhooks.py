@@ -24,8 +24,8 @@ def key_of(text: str, name: str, shortest_bytes: int = SHORTEST_KEY_BYTES) -> by
     """
     try:
         key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ConfigError(f"{name} is no base64, wanted whsec_ and base64") from error
+    except (binascii.Error, ValueError):
+        raise ConfigError(f"{name} is no base64, wanted whsec_ and base64") from None  # the cause shows its text
     if len(key) < shortest_bytes:
         raise ConfigError(f"{name} has {len(key)} bytes, wanted {shortest_bytes} or more")
     return key
