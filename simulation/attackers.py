@@ -1,4 +1,6 @@
-"""Attacks: a playbook carried out with a victim's credential, from some hand and at some pace, with the truth about it.
+"""Attacks: what one is, with the truth about it; and fixed playbooks carried out with a victim's credential, for the demo.
+
+Attackers that adapt to what they are answered live in `simulation.attack` and give the same `Attack`.
 
 Binding says how much of the victim's surroundings the attacker has: `plain` own network and agent, `bind` the victim's
 source and agent (working from the stolen runtime), `camo` as bind and about 55 % of all calls taken from the victim's
@@ -19,6 +21,14 @@ from simulation.playbooks import PLAYBOOKS, Step
 PACES_S = {"machine": (1, 3), "mixed": (1, 10), "agent": (3, 20), "human": (20, 120)}
 BINDINGS = ("plain", "bind", "camo")
 CAMOUFLAGE_SHARE = 0.55
+LOOP_OF_FAMILY = {
+    "leaked_key": "leaked_secret_pivot",
+    "model_hijack": "model_access_hijack",
+    "delegated_fan_out": "delegated_access_abuse",
+    "privilege_escalation": "privilege_chaining",
+    "persistence_minting": "credential_minting",
+    "recon": "reconnaissance",
+}
 
 _AGENTS = (
     "Boto3/1.35.76 md/Botocore#1.35.76 ua/2.0 os/linux#6.6.9 md/arch#x86_64 lang/python#3.11.9 md/pyimpl#CPython",
@@ -30,7 +40,9 @@ _AGENTS = (
 class Attack:
     """One attack: its calls in order, and what is true of it.
 
-    `credential` is the key id it began with, `principal` the ARN of the role or user whose key that was.
+    `credential` is the key id it began with, `principal` the ARN of the role or user whose key that was. `freshness` is
+    long_lived where it works with the credential it stole, minted where it first buys a fresh one; `origin` simulated or
+    captured; `style` the tools, `variation` what a plain hand shows of itself.
     """
 
     name: str
@@ -40,6 +52,30 @@ class Attack:
     credential: str
     principal: str
     calls: list[Call] = field(repr=False)
+    freshness: str = "long_lived"
+    origin: str = "simulated"
+    style: str = "script"
+    variation: str = "own"
+
+    @property
+    def loop(self) -> str:
+        """The loop's name."""
+        return LOOP_OF_FAMILY.get(self.family, self.family)
+
+    @property
+    def mimicry(self) -> str:
+        """plain, bind or camo."""
+        return self.binding
+
+    @property
+    def credentials(self) -> list[str]:
+        """Every key id used, in order of first use."""
+        return list(dict.fromkeys(call.session.key_id for call in self.calls if call.session.key_id))
+
+    @property
+    def principals(self) -> list[str]:
+        """Every role or user acted as, by ARN, in order of first use."""
+        return list(dict.fromkeys(call.session.principal_arn for call in self.calls if call.session.key_id))
 
     def truth(self, records: Sequence[Record]) -> dict[str, Any]:
         """The sidecar entry; `records` are the records of `calls`, one each, in the same order."""
@@ -49,7 +85,7 @@ class Attack:
             "binding": self.binding,
             "pace": self.pace,
             "credential": self.credential,
-            "credentials": list(dict.fromkeys(call.session.key_id for call in self.calls)),
+            "credentials": self.credentials,
             "principal": self.principal,
             "first_time": records[0]["eventTime"],
             "event_ids": [record["eventID"] for record in records],

@@ -11,6 +11,7 @@ import numpy as np
 from simulation.cloudtrail import Call, Record, Session, timestamp
 from simulation.identifiers import ACCOUNT, VENDOR_ACCOUNT, access_key, key_of_user, principal_id, uuid
 
+_TOKEN_LIFE_S = 12 * 3600
 _ISSUER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.example.com"
 
 
@@ -39,17 +40,18 @@ def role_arn(role: str) -> str:
     return f"arn:aws:iam::{ACCOUNT}:role/{path}{role}"
 
 
-def user(name: str, client: Client) -> Session:
-    """The session of an IAM user's one long-lived key."""
+def user(name: str, client: Client, key_id: str = "") -> Session:
+    """The session of an IAM user's long-lived key: its one key, or the one named."""
+    key_id = key_id or key_of_user(name)
     identity = {
         "type": "IAMUser",
         "principalId": principal_id("AIDA", name),
         "arn": f"arn:aws:iam::{ACCOUNT}:user/{name}",
         "accountId": ACCOUNT,
-        "accessKeyId": key_of_user(name),
+        "accessKeyId": key_id,
         "userName": name,
     }
-    return Session(key_of_user(name), identity, client.source, client.agent, client.region)
+    return Session(key_id, identity, client.source, client.agent, client.region)
 
 
 def by_service(role: str, service: str, name: str, at_s: int, client: Client, rng: np.random.Generator) -> Entry:
@@ -111,6 +113,48 @@ def by_role(caller: Session, role: str, name: str, at_s: int, rng: np.random.Gen
     return Entry(session, _assume(caller, role, name, at_s, session, {}))
 
 
+def by_session_token(caller: Session, name: str, at_s: int, rng: np.random.Generator) -> Entry:
+    """An IAM user's session bought with its own key (GetSessionToken); it needs no permission and has no name."""
+    key_id = access_key(rng, "ASIA")
+    attributes = {"creationDate": timestamp(at_s), "mfaAuthenticated": "false"}
+    identity = {**caller.identity, "accessKeyId": key_id, "sessionContext": {"attributes": attributes}}
+    session = Session(key_id, identity, caller.source, caller.agent, caller.region)
+    given = {"credentials": credentials(key_id, at_s, _TOKEN_LIFE_S)}
+    return Entry(
+        session, Call(at_s, caller, "sts:GetSessionToken", request={"durationSeconds": _TOKEN_LIFE_S}, response=given)
+    )
+
+
+def by_federation(caller: Session, name: str, at_s: int, rng: np.random.Generator) -> Entry:
+    """A federated session an IAM user hands out (GetFederationToken); it outlives the key it was bought with."""
+    key_id = access_key(rng, "ASIA")
+    user_name = str(caller.identity["userName"])
+    issuer = {
+        "type": "IAMUser",
+        "principalId": caller.identity["principalId"],
+        "arn": caller.arn,
+        "accountId": ACCOUNT,
+        "userName": user_name,
+    }
+    attributes = {"creationDate": timestamp(at_s), "mfaAuthenticated": "false"}
+    federated = f"arn:aws:sts::{ACCOUNT}:federated-user/{name}"
+    identity = {
+        "type": "FederatedUser",
+        "principalId": f"{ACCOUNT}:{name}",
+        "arn": federated,
+        "accountId": ACCOUNT,
+        "accessKeyId": key_id,
+        "sessionContext": {"sessionIssuer": issuer, "attributes": attributes, "webIdFederationData": {}},
+    }
+    asked = {"name": name, "durationSeconds": _TOKEN_LIFE_S}
+    given = {
+        "credentials": credentials(key_id, at_s, _TOKEN_LIFE_S),
+        "federatedUser": {"arn": federated, "federatedUserId": f"{ACCOUNT}:{name}"},
+    }
+    session = Session(key_id, identity, caller.source, caller.agent, caller.region)
+    return Entry(session, Call(at_s, caller, "sts:GetFederationToken", name, request=asked, response=given))
+
+
 def service_linked(role: str, service: str, name: str, at_s: int, region: str, rng: np.random.Generator) -> Session:
     """A session AWS itself holds through a service-linked role (`invokedBy`)."""
     principal = f"{service}.amazonaws.com"
@@ -162,10 +206,14 @@ def _assume(
     shared: str = "",
 ) -> Call:
     asked = {"roleArn": role_arn(role), "roleSessionName": name, "durationSeconds": 3600, **request}
-    credentials = {"accessKeyId": session.key_id, "sessionToken": "EXAMPLETOKEN", "expiration": timestamp(at_s + 3600)}
     assumed = {"assumedRoleId": session.identity["principalId"], "arn": session.arn}
     extra: Record = {"resources": [{"accountId": ACCOUNT, "type": "AWS::IAM::Role", "ARN": role_arn(role)}]}
     if shared:
         extra["sharedEventID"] = shared
-    given = {"credentials": credentials, "assumedRoleUser": assumed, **(answer or {})}
+    given = {"credentials": credentials(session.key_id, at_s, 3600), "assumedRoleUser": assumed, **(answer or {})}
     return Call(at_s, caller, operation, role_arn(role), request=asked, response=given, extra=extra)
+
+
+def credentials(key_id: str, at_s: int, life_s: int) -> Record:
+    """What an STS call answers with; the secret key is never recorded, the token is shown as an example."""
+    return {"accessKeyId": key_id, "sessionToken": "EXAMPLETOKEN", "expiration": timestamp(at_s + life_s)}
