@@ -4,7 +4,7 @@ Every kind is one function from a `Shift` (an identity, a day, a generator) to t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,7 +21,7 @@ _TAIL_CHANCE = 0.3  # of one call outside the repertoire, a service and day
 class Shift:
     """One identity's day: `entropy` are the seed and the identity's number, `start_s` the day's midnight in UTC.
 
-    `day` counts from 1.
+    `day` counts from 1. `held` remembers the sessions of the day by the number of their key's period.
     """
 
     identity: Identity
@@ -29,6 +29,7 @@ class Shift:
     day: int
     start_s: int
     rng: np.random.Generator
+    held: dict[int, Entry] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def is_workday(self) -> bool:
@@ -244,10 +245,12 @@ def _period(shift: Shift, at_s: int) -> int:
 def _held_at(shift: Shift, at_s: int) -> Entry:
     """The session whose key is valid at the time: keys turn over at fixed times, so every caller finds the same one."""
     number = _period(shift, at_s)
-    issued_s = number * shift.identity.key_life_s - shift.entropy[1] * 977
-    born_s = shift.start_s - (shift.day - shift.identity.born_day) * DAY_S
-    rng = np.random.default_rng([*shift.entropy, 2, number])
-    return _handed_out(replace(shift, rng=rng), max(issued_s, born_s))
+    if number not in shift.held:
+        issued_s = number * shift.identity.key_life_s - shift.entropy[1] * 977
+        born_s = shift.start_s - (shift.day - shift.identity.born_day) * DAY_S
+        rng = np.random.default_rng([*shift.entropy, 2, number])
+        shift.held[number] = _handed_out(replace(shift, rng=rng), max(issued_s, born_s))
+    return shift.held[number]
 
 
 def _rotations(shift: Shift) -> list[Call]:
