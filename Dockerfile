@@ -6,6 +6,7 @@ COPY pyproject.toml uv.lock README.md LICENSE NOTICE ./
 COPY models models
 COPY detector detector
 COPY streams streams
+COPY simulation simulation
 RUN uv sync --frozen --no-dev --no-editable --python /usr/local/bin/python
 
 FROM python:3.11.13-slim-bookworm

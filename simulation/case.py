@@ -25,8 +25,7 @@ from simulation.attackers import Attack
 from simulation.cloudtrail import Call, timestamp
 from simulation.encoding import Encoder, uuids
 from simulation.identifiers import ACCOUNT
-from simulation.identities import Identity
-from simulation.members import Member, Seen
+from simulation.members import Inhabitant, Member, Seen
 
 VERSION = 1
 DAY_S = 86_400
@@ -38,7 +37,7 @@ class Inhabited(Protocol):
     """What an estate has to offer: who lives there, when a day begins, and what each of them does on it."""
 
     @property
-    def identities(self) -> Sequence[Identity]:
+    def identities(self) -> Sequence[Inhabitant]:
         """Everybody, in a fixed order."""
 
     def midnight_s(self, day: int) -> int:
@@ -268,7 +267,8 @@ def _days_written(folder: Path, recipe: _Recipe, processes: int) -> Iterator[Day
         yield from (_write_day(folder, recipe, day, encoder) for day in days)
         return
     with ProcessPoolExecutor(processes, get_context("spawn"), _begin, (folder, recipe)) as pool:
-        yield from pool.map(_go_on, days)
+        # runs of days: an estate may remember what one day left for the next
+        yield from pool.map(_go_on, days, chunksize=max(1, len(days) // (4 * processes)))
 
 
 _at_work: list[tuple[Path, _Recipe, Encoder]] = []

@@ -7,13 +7,24 @@ Names: CloudTrail User Guide, "CloudTrail userIdentity element": a role for its 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from simulation.cloudtrail import Call, Session, timestamp
-from simulation.identities import Identity
 
 ISSUER = "issuer"
 _NO_CREDENTIAL = "asks for sessions only: holds no credential that could be revoked"
 _OWN, _HOP, _ISSUER = range(3)
+
+
+class Inhabitant(Protocol):
+    """What has to be known of an identity: its name, its kind, and whose hand it is in."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def path(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +51,7 @@ class Seen:
     kind: str
 
 
-def seen(identity: Identity, calls: Sequence[Call]) -> list[Seen]:
+def seen(identity: Inhabitant, calls: Sequence[Call]) -> list[Seen]:
     """The principals an identity's calls show, with when they were first seen; `calls` in time order."""
     sessions = {id(call.session): call for call in reversed(calls)}  # the first call of each
     return [_seen(identity, call) for call in sessions.values()]
@@ -71,7 +82,7 @@ def principal(session: Session) -> str:
             return session.principal_arn
 
 
-def _seen(identity: Identity, call: Call) -> Seen:
+def _seen(identity: Inhabitant, call: Call) -> Seen:
     name = principal(call.session)
     if not call.session.key_id:
         return Seen(name, _ISSUER, call.at_s, identity.path, ISSUER)

@@ -344,6 +344,10 @@ app.command(
     name="connectors",
     help="Look at the connectors, and try what they need.",
 )
+app.command(
+    "streams.simulate:simulate",
+    help="Write a case: an estate's audit logs, the attacks in them, and the truth about both.",
+)
 app.command("streams.policy_command:policy", name="policy", help="Check a policy, and see what it would have cost.")
 
 

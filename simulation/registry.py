@@ -1,0 +1,19 @@
+"""The estates there are, by name: what `outpace simulate --estate` takes."""
+
+from collections.abc import Callable, Mapping
+
+from simulation.case import Inhabited
+from simulation.estate import Estate
+
+Founding = Callable[[int, int, int], Inhabited]  # seed, identities, days
+
+ESTATES: Mapping[str, Founding] = {
+    "shop": lambda seed, identities, days: Estate(seed, identities, days),
+}
+
+
+def founded(name: str, seed: int, identities: int, days: int) -> Inhabited:
+    """The named estate. ValueError for a name there is none of, and for an estate of nobody or of no days."""
+    if name not in ESTATES:
+        raise ValueError(f"unknown estate {name!r}: wanted one of {', '.join(ESTATES)}")
+    return ESTATES[name](seed, identities, days)
