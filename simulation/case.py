@@ -372,20 +372,19 @@ def _episodes(recipe: _Recipe, known: Sequence[Member]) -> list[Episode]:
 def _episode(recipe: _Recipe, number: int, victim: Member) -> Episode:
     attack = recipe.attacks[number]
     arrivals = _attack(recipe, number)[: len(attack.calls)]
-    sessions = [call.session for call in attack.calls]
     return Episode(
         f"e{number + 1:03d}",
         getattr(attack, "benign", False),
-        getattr(attack, "loop", attack.family),
+        attack.loop,
         attack.pace,
-        attack.binding,
-        "minted" if attack.credential.startswith("ASIA") else "long_lived",
-        getattr(attack, "origin", "simulated"),
+        attack.mimicry,
+        attack.freshness,
+        attack.origin,
         victim.path,
         victim.provider,
         victim.principal,
         victim.kind,
-        list(dict.fromkeys(members.principal(session) for session in sessions)),
-        list(dict.fromkeys(session.key_id for session in sessions if session.key_id)),
+        list(dict.fromkeys(members.principal(call.session) for call in attack.calls)),
+        attack.credentials,
         [Moment(arrival.event_id, timestamp(arrival.call.at_s)) for arrival in arrivals],
     )

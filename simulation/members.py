@@ -17,7 +17,8 @@ _OWN, _HOP, _ISSUER = range(3)
 
 
 class Inhabitant(Protocol):
-    """What has to be known of an identity: its name, its kind, and whose hand it is in."""
+    """What has to be known of an identity: its name, its kind, whose hand it is in (path), what its things are called
+    (stem), and what it commonly does."""
 
     @property
     def name(self) -> str: ...
@@ -25,6 +26,10 @@ class Inhabitant(Protocol):
     def kind(self) -> str: ...
     @property
     def path(self) -> str: ...
+    @property
+    def stem(self) -> str: ...
+    @property
+    def operations(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,9 @@ def _terraform(shift: Shift) -> list[Call]:
     runs = shift.identity.calls_per_day if shift.is_workday else 0
     made: list[Call] = []
     for at_s in _office_times(shift, runs):
-        entry = _on_runner(shift, "ci-plan", "repo:example/platform:environment:production", at_s)
+        # every stack has a pipeline of its own
+        own = shift.identity.name.removeprefix("terraform")
+        entry = _on_runner(shift, f"ci-plan{own}", f"repo:example/platform{own}:environment:production", at_s)
         link = sessions.by_role(entry.session, shift.identity.name, "terraform", at_s + 2, shift.rng)
         made += [entry.mint, link.mint, *_sequence(shift, link.session, _plan(shift), at_s + 4, 3)]
     return made

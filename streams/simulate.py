@@ -72,7 +72,7 @@ def simulate(
     baseline_days
         How many of the days come first, without an attack, to be learned from.
     attacks
-        How many attacks, spread evenly over loops, paces and mimicry, each on a victim of its own.
+        How many attacks, spread evenly over loops, paces, mimicry and freshness, each on a victim of its own.
     clean
         No attack at all: for counting false alarms.
     slowest_s

@@ -12,10 +12,11 @@ import pytest
 import zstandard
 
 from detector.sources.cloudtrail_identity import UserIdentity, identify
-from simulation import case
+from simulation import case, members
 from simulation.attackers import Attack, launch
 from simulation.case import Case, Feed, Plan
 from simulation.estate import Estate
+from simulation.placement import placed
 
 _ESTATE = Estate(seed=7, identities=30, days=4)
 _PLAN = Plan("small", 7, "shop", days=4, baseline_days=2)
@@ -112,9 +113,17 @@ def test_every_action_of_an_episode_is_on_record_with_its_time_its_credential_an
         assert {credential for _, credential, _ in named} == set(episode.credentials)
         assert episode.victim == episode.principals[0]
     assert [(e.freshness, e.victim_kind, e.path) for e in attacked.episodes] == [
-        ("minted", "service", "workload"),
+        ("long_lived", "service", "workload"),
         ("long_lived", "batch_user", "workload"),
     ]
+
+
+def test_attackers_are_named_as_a_reader_of_their_records_names_them() -> None:
+    large = Estate(seed=5, identities=80, days=6)
+    for one in placed(large, 3, 26, range(3, 7)):
+        for call in one.calls:
+            shown = msgspec.convert(call.session.identity, UserIdentity)
+            assert identify(shown)[:2] == (members.principal(call.session), call.session.key_id)
 
 
 def test_every_principal_a_reader_of_the_records_sees_is_a_member_born_with_its_first_event(clean: Case) -> None:

@@ -75,7 +75,7 @@ def test_attacks_are_spread_evenly_and_each_has_a_victim_of_its_own(outpace: Run
     assert len({episode["victim"] for episode in episodes}) == 18
     for mimicry in ("plain", "bind", "camo"):
         assert sum(episode["mimicry"] == mimicry for episode in episodes) == 6
-    assert {episode["path"] for episode in episodes} <= {"workload", "delegated"}
+    assert {episode["path"] for episode in episodes} <= {"workload", "delegated", "emergency"}
     assert min(episode["events"][0]["time"] for episode in episodes) >= "2026-03-05"
 
 
@@ -91,7 +91,7 @@ def test_a_clean_case_has_no_attack(outpace: Run, tmp_path: Path) -> None:
         ({"identities": 0}, "at least one identity"),
         ({"estate": "moon"}, "unknown estate 'moon': wanted one of shop"),
         ({"baseline_days": 5}, "baseline days < days"),
-        ({"attacks": 400}, "only"),
+        ({"attacks": 400}, "400 attacks were asked for"),
         ({"twice": 2}, "no feed"),
         ({"seed": -1}, "--seed"),
     ],
