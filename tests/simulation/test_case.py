@@ -110,7 +110,7 @@ def test_every_action_of_an_episode_is_on_record_with_its_time_its_credential_an
         assert [entry["eventTime"] for entry in records] == [moment.time for moment in episode.events]
         named = [identify(msgspec.convert(entry["userIdentity"], UserIdentity)) for entry in records]
         assert {principal for principal, _, _ in named} == set(episode.principals)
-        assert [key for key in dict.fromkeys(name[1] for name in named)] == episode.credentials
+        assert list(dict.fromkeys(credential for _, credential, _ in named)) == episode.credentials
         assert episode.victim == episode.principals[0]
     assert [(e.freshness, e.victim_kind, e.path) for e in attacked.episodes] == [
         ("long_lived", "service", "workload"),
