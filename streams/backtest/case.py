@@ -141,7 +141,7 @@ class Case(msgspec.Struct, frozen=True, dict=True):
     def baseline(self) -> list[str]:
         """Paths to learn from; none where the case starts with the report."""
         folder = Path(self.folder, "records", "baseline")
-        return [str(folder)] if folder.is_dir() else []
+        return [str(folder)] if folder.is_dir() and any(folder.iterdir()) else []
 
     @property
     def live(self) -> list[str]:
@@ -261,10 +261,10 @@ def _check_episodes(case: Case) -> None:
 def _check_records(case: Case) -> None:
     live = Path(case.live[0])
     if not live.is_dir():
-        raise InputError(f"{live}: no such folder, wanted the logs from report_from on")
+        raise InputError(f"{live}: nothing there, wanted the logs from report_from on")
     if case.start_ns < case.report_from_ns and not case.baseline:
         raise InputError(
-            f"{Path(case.folder, 'records', 'baseline')}: no such folder, wanted the logs before report_from"
+            f"{Path(case.folder, 'records', 'baseline')}: nothing there, wanted the logs before report_from"
         )
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from detector.errors import InputError
 from streams.backtest.intervals import poisson, quantile, wilson
-from streams.backtest.scoring import Days, EpisodeScore, FalseDay
+from streams.backtest.scoring import Accused, Days, EpisodeScore, FalseDay
 
 PER = 10_000
 MONTH_DAYS = 30
@@ -55,6 +55,7 @@ class CaseScore(msgspec.Struct, frozen=True, kw_only=True):
     episodes: tuple[EpisodeScore, ...]
     days: tuple[Days, ...]
     false_days: tuple[FalseDay, ...]
+    accused: tuple[Accused, ...] = ()
     unlisted: tuple[str, ...] = ()
     unlisted_count: int = 0
     events: int = 0

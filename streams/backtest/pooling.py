@@ -12,7 +12,7 @@ from streams.backtest.case import Case
 from streams.backtest.figures import PER, CaseScore, Promise
 from streams.backtest.missed import explained_by
 from streams.backtest.running import Run, run_case
-from streams.backtest.scoring import counted_days, false_days, score_episodes, verdicts_of
+from streams.backtest.scoring import accused, counted_days, false_days, score_episodes, verdicts_of
 from streams.warm_up import warm_up
 
 DAY_NS = 86_400 * 10**9
@@ -42,6 +42,7 @@ def score_run(run: Run, policy: Policy) -> CaseScore:
         episodes=tuple(score_episodes(case, verdicts, explained_by(run.peaks))),
         days=tuple(counted_days(case, run.active)),
         false_days=tuple(false_days(case, verdicts)),
+        accused=tuple(accused(case, verdicts)),
         unlisted=tuple(run.unlisted[:SHOWN_UNLISTED]),
         unlisted_count=len(run.unlisted),
         events=run.events,

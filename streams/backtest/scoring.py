@@ -121,6 +121,20 @@ class FalseDay(msgspec.Struct, frozen=True, kw_only=True):
         return ACTIONS.index(self.action) >= FIRST_REVOCATION
 
 
+class Accused(msgspec.Struct, frozen=True):
+    """A principal that verdicts named, as which pattern, at most how high, and in which episode (none: wrongly, or not known whether)."""
+
+    principal: str
+    pattern: str
+    action: str
+    episode: str
+
+    @property
+    def is_revocation(self) -> bool:
+        """Whether access was taken away."""
+        return ACTIONS.index(self.action) >= FIRST_REVOCATION
+
+
 class Days(msgspec.Struct, frozen=True):
     """So many counted benign identity-days of one kind. ``week``: weeks since the report began, from 0."""
 
@@ -287,6 +301,19 @@ def _false_day(case: Case, identity: Identity, day: int, verdict: Verdict) -> Fa
         threshold_bits=verdict.threshold_bits,
         decision_id=verdict.decision_id,
     )
+
+
+def accused(case: Case, verdicts: Iterable[Verdict]) -> list[Accused]:
+    """Everybody any verdict from an alert up named, each once for each pattern and episode."""
+    named = Named(case.episodes)
+    highest: dict[tuple[str, str, str], int] = {}
+    for verdict in verdicts:
+        episode = named.of_event.get(verdict.event_id) or next(
+            (e for e in named.by(verdict) if actions_at(e, verdict) is not None), None
+        )
+        key = (verdict.principal, verdict.pattern, episode.episode if episode else "")
+        highest[key] = max(verdict.rank, highest.get(key, 0))
+    return [Accused(p, pattern, ACTIONS[r], e) for (p, pattern, e), r in sorted(highest.items()) if r >= ALERT]
 
 
 def phases(case: Case, identity: Identity) -> list[str]:
