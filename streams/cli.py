@@ -114,7 +114,7 @@ def replay(
     provider = SOURCES[source] if source else None
     if load_state:
         snapshot.restore(run.engine, _read(load_state))
-    _check_writable(out, report, save_state)
+    check_writable(out, report, save_state)
     with reading_progress(paths, baseline or [], quiet=json) as progress:
         if baseline:
             run.learn(baseline, provider, progress)
@@ -188,7 +188,8 @@ def _read(path: str) -> bytes:
         raise InputError(f"{path}: {error.strerror or error}") from error
 
 
-def _check_writable(*paths: str | None) -> None:
+def check_writable(*paths: str | None) -> None:
+    """Raises ``InputError`` where an output could not even be begun: better before the work than after it."""
     for path in paths:
         if path == STDIN:
             raise InputError("-: standard input is for logs; name a file to write")
@@ -347,6 +348,9 @@ app.command(
 app.command(
     "streams.simulate:simulate",
     help="Write a case: an estate's audit logs, the attacks in them, and the truth about both.",
+)
+app.command(
+    "streams.backtest.command:backtest", help="Labelled cases in, one table out: how good is the detection, honestly?"
 )
 app.command("streams.policy_command:policy", name="policy", help="Check a policy, and see what it would have cost.")
 

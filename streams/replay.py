@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 import msgspec
+import numpy as np
 
-from detector.columns import Vocabulary
+from detector.columns import Batch, Vocabulary
 from detector.config import Policy
 from detector.decision import Decision
 from detector.engine import Engine
@@ -17,6 +18,7 @@ from streams.merge import Merge
 from streams.parsers import believable_until_ns, parsers_of
 
 KEPT_REJECTIONS = 1000
+Watch = Callable[[np.ndarray, dict[int, Batch]], None]
 
 
 class Summary(msgspec.Struct):
@@ -58,6 +60,8 @@ class Replay:
         self.events = 0
         self.duplicates = 0
         self.seconds = 0.0
+        self.watch: Watch | None = None
+        """Told each frame (rows in order, batches by number) once the engine has walked it."""
 
     def learn(
         self, paths: list[str], source: Provider | None = None, progress: Callable[[int], None] | None = None
@@ -102,6 +106,8 @@ class Replay:
         for rows in merge.frames():
             yield from self.engine.process(rows, merge.reorder.batches, decides)
             self._note_rejected(merge)
+            if self.watch:
+                self.watch(rows, merge.reorder.batches)
             if progress:
                 progress(merge.bytes_read)
         yield from self.engine.settle()

@@ -45,16 +45,16 @@ def write_report(
 def page(summary: Summary, cases: Sequence[Case], counterfactual: Sequence[dict[str, Any]] | None = None) -> str:
     """The whole page as text."""
     kept = most_telling(cases)
-    html, style, script = _parts()
+    html, style, script = parts("report.html")
     by_decision: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in counterfactual or ():
         by_decision[str(row["decision_id"])].append(row)
     return Template(html).substitute(
         title=f"{summary.revocations:,} revocations, {summary.alerts:,} alerts",
         style=style,
-        style_hash=_hash(style),
+        style_hash=content_hash(style),
         script=script,
-        script_hash=_hash(script),
+        script_hash=content_hash(script),
         counts=_counts(summary),
         notes=_notes(summary, cases, kept),
         table=_table(kept),
@@ -75,13 +75,14 @@ def safe(text: str) -> str:
     return escape(shown(text))
 
 
-def _parts() -> tuple[str, str, str]:
-    text = resources.files("streams").joinpath("templates/report.html").read_text("utf-8")
-    html, style, script = re.split(r"<!-- part: \w+ -->\n", text)
-    return html, style, script
+def parts(template: str) -> list[str]:
+    """A page, its style sheet and its script if it has one, as they stand in one file of ``templates``."""
+    text = resources.files("streams").joinpath("templates", template).read_text("utf-8")
+    return re.split(r"<!-- part: \w+ -->\n", text)
 
 
-def _hash(text: str) -> str:
+def content_hash(text: str) -> str:
+    """What a ``Content-Security-Policy`` admits a style sheet or script by."""
     return "sha256-" + b64encode(sha256(text.encode()).digest()).decode()
 
 

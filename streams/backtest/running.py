@@ -1,0 +1,79 @@
+"""One case through the engine: what was decided, who was active, how high the evidence went."""
+
+import time
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from detector.config import Policy
+from detector.decision import Decision
+from detector.sources.timestamps import FOREVER_NS
+from streams.backtest.case import Case
+from streams.backtest.onlooker import Onlooker, Peak
+from streams.replay import Replay
+
+
+class Run(NamedTuple):
+    """What came of a case. ``active``: identity × UTC day from ``report_from`` on, whether it acted while it was its own."""
+
+    case: Case
+    decisions: list[Decision]
+    active: np.ndarray
+    peaks: dict[str, Peak]
+    unlisted: list[str]
+    events: int
+    baseline_events: int
+    rejected: int
+    seconds: float
+
+
+def run_case(case: Case, policy: Policy, policy_path: str | None = None, learns_baseline: bool = True) -> Run:
+    """Learns the baseline, decides on the live records. Raises ``InputError`` where labels and records do not fit.
+
+    Times are believed whatever the clock says: a case lies where it lies. Memory: the engine's, nothing of the records is kept.
+    """
+    started = time.perf_counter()
+    replay = Replay(policy, policy_path, FOREVER_NS)
+    onlooker = Onlooker(case, replay.engine)
+    if learns_baseline and case.baseline:
+        replay.watch = onlooker.see_baseline
+        replay.learn(case.baseline)
+    replay.watch = onlooker.see_live
+    decisions = list(replay.run(case.live))
+    onlooker.check()
+    return Run(
+        case,
+        decisions,
+        onlooker.active,
+        onlooker.peaks,
+        list(onlooker.unlisted),
+        replay.events,
+        replay.baseline_events,
+        replay.rejected_count,
+        time.perf_counter() - started,
+    )
+
+
+def at_budget(policy: Policy, per_10000: float) -> Policy:
+    """The policy with one promise for every path: so many false revocations per 10,000 identity-days. Alerts are never promised rarer than revocations.
+
+    >>> at_budget(Policy(), 10.0).budget.revoke_one_in("workload")
+    1000.0
+    """
+    one_in = 10_000.0 / per_10000
+    budget = msgspec.structs.replace(
+        policy.budget,
+        revoke_one_in_identity_days=one_in,
+        alert_one_in_identity_days=min(policy.budget.alert_one_in_identity_days, one_in),
+    )
+    for path in ("human", "workload", "delegated", "emergency"):
+        own = getattr(budget, path)
+        alert = own.alert_one_in_identity_days
+        own = msgspec.structs.replace(
+            own,
+            revoke_one_in_identity_days=None,
+            alert_one_in_identity_days=None if alert is None else min(alert, one_in),
+        )
+        budget = msgspec.structs.replace(budget, **{path: own})
+    return msgspec.structs.replace(policy, budget=budget)
