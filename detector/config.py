@@ -81,13 +81,17 @@ class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Lease(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long and how much an emergency principal may act once it is taken out of the safe, and what is done when that is over."""
+    """How long and how much an emergency principal may act once it is taken out of the safe, and what is done when that is over: who declares a lease wants its end held."""
 
     principal: str = "*"
     minutes: Annotated[float, Meta(gt=0)] = 60.0
     actions: Annotated[int, Meta(ge=1)] = 200
     idle_minutes: Annotated[float, Meta(gt=0)] = 240.0
-    at_end: Literal["nothing", "report", "revoke"] = "nothing"
+    at_end: Literal["nothing", "report", "revoke"] = "revoke"
+
+
+UNDECLARED = Lease(at_end="report")
+"""The lease of emergency access nobody declared one for: nothing is taken from whoever is known by a name alone."""
 
 
 class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -175,7 +179,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     budget: Budget = Budget()
     evidence: Evidence = Evidence()
-    leases: tuple[Lease, ...] = (Lease(),)
+    leases: tuple[Lease, ...] = (UNDECLARED,)
     grants: tuple[Grant, ...] = ()
     context: Context = Context()
     guards: Guards = Guards()

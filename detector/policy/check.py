@@ -31,6 +31,7 @@ def warnings_of(policy: Policy) -> list[Warned]:
         *_budgets(policy),
         *_guards(policy),
         *_shadowed("leases", [lease.principal for lease in policy.leases]),
+        *_leases(policy),
         *_shadowed("grants", [grant.principal for grant in policy.grants]),
         *_dead("grants", [grant.principal for grant in policy.grants], policy),
         *_shadowed("tolerance", [entry.principal for entry in policy.tolerance]),
@@ -80,6 +81,14 @@ def _dead(section: str, patterns: Iterable[str], policy: Policy) -> Iterator[War
         guard = next((p for p in policy.guards.never_revoke if covers(p, pattern)), None)
         if guard is not None:
             yield Warned(f"{section}[{number}]", f"{pattern!r} never counts: guards.never_revoke has {guard!r}")
+
+
+def _leases(policy: Policy) -> Iterator[Warned]:
+    for number, lease in enumerate(policy.leases):
+        guard = next((p for p in policy.guards.never_revoke if covers(p, lease.principal)), None)
+        if lease.at_end == "revoke" and guard is not None:
+            text = f"at_end = 'revoke' never applies: guards.never_revoke has {guard!r}; its end is only told"
+            yield Warned(f"leases[{number}]", text)
 
 
 def _tolerances(policy: Policy) -> Iterator[Warned]:

@@ -39,6 +39,13 @@ def test_a_never_revoke_list_that_covers_everything_is_told() -> None:
     assert "nothing is ever revoked" in warned('[guards]\nnever_revoke = ["**"]')["guards.never_revoke[0]"]
 
 
+def test_a_lease_whose_end_may_not_be_held_is_told() -> None:
+    guards = '[guards]\nnever_revoke = ["*:role/glass-*"]\n'
+    assert "its end is only told" in warned(guards + '[[leases]]\nprincipal = "*:role/glass-1"')["leases[0]"]
+    assert warned(guards + '[[leases]]\nprincipal = "*:role/glass-1"\nat_end = "report"') == {}
+    assert warned(guards + '[[leases]]\nprincipal = "*:role/*"') == {}
+
+
 def test_what_is_guarded_away_leaves_rules_without_anything_to_do() -> None:
     text = """
         [guards]
