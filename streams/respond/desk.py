@@ -51,7 +51,7 @@ class Desk:
         metrics: Metrics,
         clock: Callable[[], int],
         fleet_size: int = 0,
-        residual_of: Callable[[RevocationCommand], float] = lambda _command: 0.0,
+        residual_of: Callable[[RevocationCommand], float] = lambda command: command.residual_s or 0.0,
         tells_people: bool = False,
     ) -> None:
         self.store, self.policy, self.terms, self.metrics, self.clock = store, policy, terms, metrics, clock
