@@ -158,7 +158,10 @@ class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Breaker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much may be taken away by machine: commands a minute, overall and by path; principals, as a share of the fleet, in a window."""
+    """How much may be taken away by machine: commands a minute, overall and by path; principals, as a share of the fleet, in a window.
+
+    ``fleet_size`` 0: what workers count; then ``least_principals`` at least, since one attack walks over several principals of a small fleet.
+    """
 
     per_minute: Annotated[int, Meta(ge=0)] = 10
     per_minute_by_path: dict[PathName, Annotated[int, Meta(ge=0)]] = msgspec.field(default_factory=dict)
@@ -166,6 +169,7 @@ class Breaker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window_s: Annotated[float, Meta(gt=0, le=7 * 86_400)] = 3600.0
     fleet_size: Annotated[int, Meta(ge=0)] = 0
     open_s: Annotated[float, Meta(gt=0, le=7 * 86_400)] = 900.0
+    least_principals: Annotated[int, Meta(ge=1)] = 3
 
 
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -145,8 +145,6 @@ def _breaker(policy: Policy) -> Iterator[Warned]:
         if most >= breaker.per_minute:
             text = f"{most} is never reached: breaker.per_minute = {breaker.per_minute} comes first"
             yield Warned(f"breaker.per_minute_by_path.{path}", text)
-    if policy.armed and not breaker.fleet_size:
-        yield Warned("breaker.fleet_size", "not stated: breaker.share_of_fleet cannot be held, only the rates are")
     if 0.0 < breaker.share_of_fleet * breaker.fleet_size < 1.0:
         text = f"{breaker.share_of_fleet:g} of {breaker.fleet_size} principals is less than one: one is admitted"
         yield Warned("breaker.share_of_fleet", text)

@@ -19,7 +19,8 @@ from detector.policy.tolerance import allowed_rungs, rank
 class RevocationCommand(msgspec.Struct, frozen=True, kw_only=True):
     """Take this away. Built in this file and nowhere else.
 
-    ``residual_s``: how long the provider is expected to leave the access usable after it accepted, in seconds; None where nobody knows.
+    ``residual_s``: how long the provider is expected to leave the access usable after it accepted, in seconds; None where nobody knows. ``fleet_size``: principals a
+    mistake could have hit when this was decided, for the circuit breaker; 0 where nobody counted.
     """
 
     command_id: str
@@ -40,10 +41,11 @@ class RevocationCommand(msgspec.Struct, frozen=True, kw_only=True):
     escalated_from: str = ""
     """Id of the command that did not hold, where this one is the rung after it."""
     residual_s: float | None = None
+    fleet_size: int = 0
 
 
-def command_of(decision: Decision, policy: Policy) -> RevocationCommand | None:
-    """The command a decision is worth; None where it only watches or the policy is in dry run.
+def command_of(decision: Decision, policy: Policy, fleet_size: int = 0) -> RevocationCommand | None:
+    """The command a decision is worth; None where it only watches or the policy is in dry run. ``fleet_size``: as in the command.
 
     Stepping up and narrowing are commands too: a provider has to do them, though they are no revocations and use up no budget.
     """
@@ -64,6 +66,7 @@ def command_of(decision: Decision, policy: Policy) -> RevocationCommand | None:
         evidence_bits=decision.evidence_bits,
         lineage=decision.lineage,
         residual_s=expected_residual_s(decision.provider, decision.action),
+        fleet_size=fleet_size,
     )
 
 

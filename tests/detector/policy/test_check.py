@@ -108,6 +108,5 @@ def test_a_limit_that_is_never_reached_or_lets_nothing_through_is_told(breaker: 
     assert path in warned(f"[breaker]\n{breaker}")
 
 
-def test_arming_without_saying_how_large_the_fleet_is_is_told() -> None:
-    assert "breaker.fleet_size" in warned("armed = true")
-    assert warned("armed = true\n[breaker]\nfleet_size = 500") == {}
+def test_arming_without_saying_how_large_the_fleet_is_is_right_since_workers_count_it() -> None:
+    assert warned("armed = true") == {}

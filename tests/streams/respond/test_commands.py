@@ -59,12 +59,12 @@ def test_what_a_worker_sealed_is_opened() -> None:
 
 def test_a_command_of_an_older_worker_is_taken_as_it_is_and_a_newer_one_says_more() -> None:
     whole = msgspec.json.decode(msgspec.json.encode(command()))
-    assert list(whole)[-1:] == ["residual_s"], "new fields come last"
-    old = {name: value for name, value in whole.items() if name != "residual_s"}
+    assert list(whole)[-2:] == ["residual_s", "fleet_size"], "new fields come last"
+    old = {name: value for name, value in whole.items() if name not in ("residual_s", "fleet_size")}
     body = msgspec.json.encode(old)
     found = seal().opened(body, seal().headers(command(), body, NOW_S), NOW_S).command
-    assert found.residual_s is None
-    more = msgspec.structs.replace(command(), residual_s=4.0)
+    assert (found.residual_s, found.fleet_size) == (None, 0)
+    more = msgspec.structs.replace(command(), residual_s=4.0, fleet_size=1200)
     body = msgspec.json.encode(more)
     assert seal().opened(body, seal().headers(more, body, NOW_S), NOW_S).command == more
 
