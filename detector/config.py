@@ -81,13 +81,17 @@ class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Lease(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long and how much an emergency principal may act once it is taken out of the safe, and what is done when that is over."""
+    """How long and how much an emergency principal may act once it is taken out of the safe, and what is done when that is over: who declares a lease wants its end held."""
 
     principal: str = "*"
     minutes: Annotated[float, Meta(gt=0)] = 60.0
     actions: Annotated[int, Meta(ge=1)] = 200
     idle_minutes: Annotated[float, Meta(gt=0)] = 240.0
-    at_end: Literal["nothing", "report", "revoke"] = "nothing"
+    at_end: Literal["nothing", "report", "revoke"] = "revoke"
+
+
+UNDECLARED = Lease(at_end="report")
+"""The lease of emergency access nobody declared one for: nothing is taken from whoever is known by a name alone."""
 
 
 class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -154,7 +158,10 @@ class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Breaker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much may be taken away by machine: commands a minute, overall and by path; principals, as a share of the fleet, in a window."""
+    """How much may be taken away by machine: commands a minute, overall and by path; principals, as a share of the fleet, in a window.
+
+    ``fleet_size`` 0: what workers count; then ``least_principals`` at least, since one attack walks over several principals of a small fleet.
+    """
 
     per_minute: Annotated[int, Meta(ge=0)] = 10
     per_minute_by_path: dict[PathName, Annotated[int, Meta(ge=0)]] = msgspec.field(default_factory=dict)
@@ -162,6 +169,7 @@ class Breaker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window_s: Annotated[float, Meta(gt=0, le=7 * 86_400)] = 3600.0
     fleet_size: Annotated[int, Meta(ge=0)] = 0
     open_s: Annotated[float, Meta(gt=0, le=7 * 86_400)] = 900.0
+    least_principals: Annotated[int, Meta(ge=1)] = 3
 
 
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -175,7 +183,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     budget: Budget = Budget()
     evidence: Evidence = Evidence()
-    leases: tuple[Lease, ...] = (Lease(),)
+    leases: tuple[Lease, ...] = (UNDECLARED,)
     grants: tuple[Grant, ...] = ()
     context: Context = Context()
     guards: Guards = Guards()

@@ -13,6 +13,7 @@ State: arrays in ``state.py``, the last exhibits of principals under suspicion (
 
 import heapq
 import math
+from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
@@ -149,11 +150,12 @@ class Engine:
         self.links.take(self.take_links())
         return self.links.timed(watermark_s)
 
-    def divide(self, shard: int) -> None:
+    def divide(self, shard: int, is_ours: Callable[[int], bool]) -> None:
         """Makes one of several shards out of an engine that was alone: each starts from the same state, and only the first hands out what it holds.
 
-        Its ``links`` become the common second stage's; take them first.
+        Its ``links`` become the common second stage's; take them first. ``is_ours``: whether a principal, by its key, is this shard's.
         """
+        self.endings.keep(is_ours)
         self.epochs.is_alone = False
         self.links = None
         if shard:

@@ -160,7 +160,7 @@ def fill(engine: Engine, head: bytes, arrays: Mapping[str, bytes]) -> None:
     engine.trails = trails
     engine.verdicts.revoked = OrderedDict(saved.revoked)
     engine.verdicts.standing = OrderedDict(saved.standing)
-    engine.endings.leases.uses = saved.leases
+    engine.endings.leases.restore(saved.leases)
     engine.endings.grants.held = saved.grants
     engine.endings.clock_s = saved.ended_through_s
     engine.rows_seen = saved.rows_seen

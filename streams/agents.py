@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from detector.epochs import NEVER
 from detector.errors import BrokerError, MalformedRecordError, StateError
+from detector.fleet import fleet_size
 from detector.policy.guardrails import command_of
 from streams import checkpoint
 from streams.config import Settings
@@ -46,6 +47,8 @@ CLOCK_TOLD_EVERY_S = 0.1
 PATIENCE_S = 60.0
 """How long a shard waits for what others learned while nobody moves on."""
 REFUSALS_TOLD_EVERY_S = 10.0
+COUNTED_EVERY_S = 60.0
+"""How old the count of the fleet may be that a command carries."""
 
 
 class Message(Protocol):
@@ -128,6 +131,7 @@ class Scorer:
         self.thread = ThreadPoolExecutor(1, "engine")
         self._turn, self._writing = asyncio.Lock(), asyncio.Lock()
         self._hand_overs = self.taken = 0
+        self._fleet, self._counted_at = 1, -COUNTED_EVERY_S
         self._refused_untold: list[dict[str, Any]] = []
         self._refused_told_at = -REFUSALS_TOLD_EVERY_S
 
@@ -295,7 +299,7 @@ class Scorer:
         told = msgspec.json.encode(decision)
         signed = self.seal.signed(decision.decision_id, told, time.time()) if self.seal else None
         await self._send(desk, self.topics.decisions, key, told, signed)
-        command = command_of(decision, self.settings)
+        command = command_of(decision, self.settings, self._fleet_size() if self.settings.armed else 0)
         if command is not None:
             body = msgspec.json.encode(command)
             headers = self.seal.headers(command, body, time.time()) if self.seal else None
@@ -303,6 +307,14 @@ class Scorer:
         seconds = (time.time_ns() - received_ns) / 1e9 if received_ns else None
         self.metrics.note_decision(decision, seconds)
         log_decision(decision, seconds)
+
+    def _fleet_size(self) -> int:
+        """Identities of the whole fleet, as far as this worker's share of the partitions tells: each principal falls into any of them alike. Counted now and then; at least one."""
+        if time.monotonic() >= self._counted_at + COUNTED_EVERY_S:
+            held = sum(fleet_size(desk.shard.engine.state, self.settings) for desk in self.desks.values())
+            self._fleet = max(1, round(held * self.settings.kafka.partitions / max(1, len(self.desks))))
+            self._counted_at = time.monotonic()
+        return self._fleet
 
     async def _send(self, desk: Desk, topic: str, key: bytes, value: bytes, headers: Headers | None = None) -> None:
         try:

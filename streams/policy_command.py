@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from detector.event import Path
+from detector.fleet import fleet_size
 from detector.policy.check import Warned, warnings_of
 from detector.policy.rehearsal import Bill, Rehearsed, bills, rehearsed
 from streams.cli import STDIN, terminal
@@ -81,7 +82,7 @@ def simulate(
         decisions = list(run.run(paths, None, progress))
     days = {path: seen - before[path] for path, seen in run.engine.identity_days().items()}
     fleet = run.summary().principals
-    done = rehearsed(decisions, chosen)
+    done = rehearsed(decisions, chosen, max(1, fleet_size(run.engine.state, chosen)))
     found = bills(done, days, chosen)
     if json:
         out = {"events": run.events, "principals": fleet, "by_path": found}

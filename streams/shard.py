@@ -17,7 +17,7 @@ from detector.event import Mark
 from detector.links import Link, Links
 from detector.state import NOW
 from streams import checkpoint
-from streams.frames import FrameBatch, unpack
+from streams.frames import FrameBatch, partition_of, unpack
 
 NO_ROWS = np.zeros(0, ROW)
 NOTICE = int(Mark.NOTICE)
@@ -103,7 +103,10 @@ class Shard:
         """Makes one of several shards of an engine filled from a state that was alone."""
         if self.partitions > 1 and self.engine.epochs.is_alone:
             self.links = self.engine.links
-            self.engine.divide(self.partition)
+            self.engine.divide(self.partition, self._is_ours)
+
+    def _is_ours(self, principal: int) -> bool:
+        return bool(partition_of(np.array([principal], np.uint64), self.partitions)[0] == self.partition)
 
     def holds(self, offset: int) -> bool:
         """Whether a frame is already in the engine."""

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from detector.config import SHIPPED_OFFSETS_BITS, Binding, Lease, Policy, read_policy
+from detector.config import SHIPPED_OFFSETS_BITS, UNDECLARED, Binding, Lease, Policy, read_policy
 from detector.decision import ACTIONS, Decision, decision_id
 from detector.errors import ConfigError
 from detector.language import SIGNALS
@@ -74,7 +74,7 @@ def test_the_example_policy_is_read_and_says_what_it_shows() -> None:
     (example,) = blocks_of("docs/policy.md", "toml")
     policy = read_policy(example.encode(), "docs/policy.md")
     assert policy.evidence.offsets_bits["terraform"] == 18.0
-    assert policy.leases == (Lease("*:role/break-glass-database", 30.0, 50, at_end="revoke"), Lease())
+    assert policy.leases == (Lease("*:role/break-glass-database", 30.0, 50, at_end="revoke"), UNDECLARED)
     assert policy.context.bindings[0] == Binding(
         "arn:aws:iam::123456789012:user/deploy", ("192.0.2.0/24", "198.51.100.16/28")
     )

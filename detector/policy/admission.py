@@ -63,7 +63,6 @@ class _Asked(msgspec.Struct, frozen=True):
     policy: Policy
     breaker: BreakerState
     hold: Hold | None
-    fleet_size: int
 
     def answered(self, verdict: Verdict, cause: Cause, text: str) -> Admission:
         """An answer that leaves the breaker as it is."""
@@ -78,10 +77,9 @@ def admit(
     policy: Policy,
     breaker: BreakerState,
     hold: Hold | None = None,
-    fleet_size: int = 0,
 ) -> Admission:
-    """Weighs a command. ``now_ns``: ns since 1970; ``fleet_size``: principals there are, where the policy does not say (0: not known)."""
-    asked = _Asked(command, now_ns, policy, breaker, hold, fleet_size)
+    """Weighs a command. ``now_ns``: ns since 1970."""
+    asked = _Asked(command, now_ns, policy, breaker, hold)
     settled = _refused(asked) or _guarded(asked)
     if settled:
         return settled
@@ -141,7 +139,7 @@ def _on_hold(asked: _Asked, hold: Hold) -> Admission:
 
 
 def _through_breaker(asked: _Asked, cause: Cause, text: str) -> Admission:
-    passage = passed(asked.breaker, asked.policy.breaker, asked.command, asked.now_ns, asked.fleet_size)
+    passage = passed(asked.breaker, asked.policy.breaker, asked.command, asked.now_ns)
     return Admission(
         verdict="execute" if passage.is_admitted else "alert_only",
         cause=cause if passage.is_admitted else "breaker",

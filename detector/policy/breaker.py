@@ -6,12 +6,16 @@ Three limits: commands a minute, commands a minute on one path, and different pr
 Exact over every window, whichever way the clock goes: of each limit ``n`` the ``n`` latest stamps are kept, and one more is admitted only where fewer than ``n`` of them lie
 within the window before now or after now. A clock set back therefore admits nothing until it has caught up; ``reset`` is the operator's way out.
 
-Blind to: what people take away themselves; a fleet whose size nobody stated.
+The fleet is as large as the policy states; else as the command says its worker counted, or the last that said so. A count differs from one command to the next, so whoever was
+admitted within the window is remembered whatever the limit is by now; then it is exact as long as the clock goes forward.
+
+Blind to: what people take away themselves; a fleet nobody stated or counted.
 """
 
 from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from detector.config import Breaker
 from detector.policy.guardrails import RevocationCommand
@@ -22,12 +26,16 @@ ALL = "all"
 
 
 class BreakerState(msgspec.Struct, frozen=True):
-    """What was admitted lately. ``stamps``: latest times by limit (ns since 1970, rising); ``principals``: latest time of each; ``open_until``: by what is open."""
+    """What was admitted lately. ``stamps``: latest times by limit (ns since 1970, rising); ``principals``: latest time of each; ``open_until``: by what is open.
+
+    ``fleet_size``: what a command said last; 0 where none did.
+    """
 
     stamps: dict[str, tuple[int, ...]] = msgspec.field(default_factory=dict)
     principals: dict[str, int] = msgspec.field(default_factory=dict)
     open_until: dict[str, int] = msgspec.field(default_factory=dict)
     version: int = 1
+    fleet_size: int = 0
 
     def is_open(self, path: str, now_ns: int) -> bool:
         """Whether commands of this path are alerts for now."""
@@ -47,20 +55,19 @@ class Passage(msgspec.Struct, frozen=True):
     opens: bool = False
 
 
-def passed(
-    state: BreakerState, config: Breaker, command: RevocationCommand, now_ns: int, fleet_size: int = 0
-) -> Passage:
-    """Admits one command, or not, and gives the state after it. ``fleet_size``: principals there are, where the configuration does not say."""
+def passed(state: BreakerState, config: Breaker, command: RevocationCommand, now_ns: int) -> Passage:
+    """Admits one command, or not, and gives the state after it."""
+    if command.fleet_size and command.fleet_size != state.fleet_size:
+        state = replace(state, fleet_size=command.fleet_size)
     if state.is_open(command.path, now_ns):
         until = format_time(state.opened_until(command.path))
         return Passage(state, False, f"the circuit breaker is open until {until}")
-    scope, why = _exceeded(state, config, command, now_ns, fleet_size)
+    scope, why = _exceeded(state, config, command, now_ns)
     if why:
         opened = now_ns + int(config.open_s * 1e9)
         text = f"{why}; the circuit breaker opens until {format_time(opened)}, alerts only"
-        after = msgspec.structs.replace(state, open_until={**state.open_until, scope: opened})
-        return Passage(after, False, text, True)
-    return Passage(_counted(state, config, command, now_ns, fleet_size), True)
+        return Passage(replace(state, open_until={**state.open_until, scope: opened}), False, text, True)
+    return Passage(_counted(state, config, command, now_ns), True)
 
 
 def reset(state: BreakerState, now_ns: int) -> BreakerState:
@@ -68,33 +75,39 @@ def reset(state: BreakerState, now_ns: int) -> BreakerState:
     return BreakerState(
         {key: tuple(s for s in stamps if s <= now_ns) for key, stamps in state.stamps.items()},
         {name: stamp for name, stamp in state.principals.items() if stamp <= now_ns},
+        fleet_size=state.fleet_size,
     )
 
 
-def fleet_limit(config: Breaker, fleet_size: int = 0) -> int | None:
-    """Most principals in a window; None where the fleet's size is not known. At least one, so that a small fleet is not left without any help."""
-    size = config.fleet_size or fleet_size
+def fleet_limit(config: Breaker, counted: int = 0) -> int | None:
+    """Most principals in a window; None where nobody knows how large the fleet is. At least one of a stated fleet, ``least_principals`` of a counted one.
+
+    >>> fleet_limit(Breaker(fleet_size=1000)), fleet_limit(Breaker(), 1000), fleet_limit(Breaker(), 20), fleet_limit(Breaker())
+    (50, 50, 3, None)
+    """
+    size = config.fleet_size or counted
     if not size:
         return None
-    return max(1, int(config.share_of_fleet * size + 1e-9)) if config.share_of_fleet > 0.0 else 0
+    least = 1 if config.fleet_size else config.least_principals
+    return max(least, int(config.share_of_fleet * size + 1e-9)) if config.share_of_fleet > 0.0 else 0
 
 
-def _exceeded(
-    state: BreakerState, config: Breaker, command: RevocationCommand, now_ns: int, fleet_size: int
-) -> tuple[str, str]:
+def _exceeded(state: BreakerState, config: Breaker, command: RevocationCommand, now_ns: int) -> tuple[str, str]:
     """What opens (``all`` or a path) and the sentence why; two empty strings where every limit has room."""
     for key, most in _rates(config, command.path).items():
         if sum(stamp > now_ns - MINUTE_NS for stamp in state.stamps.get(key, ())) >= most:
             name = "breaker.per_minute" if key == ALL else f"breaker.per_minute_by_path.{key}"
             return key, f"{most} commands within a minute are all {name} allows"
-    most_principals = fleet_limit(config, fleet_size)
+    most_principals = fleet_limit(config, state.fleet_size)
     if most_principals is None:
         return "", ""
     others = _recent_others(state.principals, principal_key(command), now_ns - int(config.window_s * 1e9))
-    if others >= most_principals:
-        text = f"{most_principals} principals within {config.window_s:.0f} s are all breaker.share_of_fleet = {config.share_of_fleet:g} allows"
-        return ALL, text
-    return "", ""
+    return (ALL, _share_used(config, state.fleet_size, most_principals)) if others >= most_principals else ("", "")
+
+
+def _share_used(config: Breaker, counted: int, most: int) -> str:
+    fleet = f"{config.fleet_size} there are" if config.fleet_size else f"{counted} counted"
+    return f"{most} principals within {config.window_s:.0f} s, of {fleet}, are all breaker.share_of_fleet = {config.share_of_fleet:g} allows"
 
 
 def _rates(config: Breaker, path: str) -> dict[str, int]:
@@ -106,20 +119,18 @@ def _recent_others(principals: Mapping[str, int], own: str, since_ns: int) -> in
     return sum(stamp > since_ns and name != own for name, stamp in principals.items())
 
 
-def _counted(
-    state: BreakerState, config: Breaker, command: RevocationCommand, now_ns: int, fleet_size: int
-) -> BreakerState:
+def _counted(state: BreakerState, config: Breaker, command: RevocationCommand, now_ns: int) -> BreakerState:
     stamps = dict(state.stamps)
     for key, most in _rates(config, command.path).items():
         stamps[key] = tuple(sorted((*stamps.get(key, ()), now_ns))[-most:])
     principals = dict(state.principals)
-    most_principals = fleet_limit(config, fleet_size)
+    most_principals = fleet_limit(config, state.fleet_size)
     if most_principals is not None:
-        own = principal_key(command)
+        own, since_ns = principal_key(command), now_ns - int(config.window_s * 1e9)
         principals[own] = max(now_ns, principals.get(own, 0))
-        latest = sorted(principals.items(), key=lambda entry: (-entry[1], entry[0]))[: most_principals + 1]
-        principals = dict(latest)
-    return BreakerState(stamps, principals, state.open_until)
+        latest = sorted(principals.items(), key=lambda entry: (-entry[1], entry[0]))
+        principals = {name: stamp for n, (name, stamp) in enumerate(latest) if n <= most_principals or stamp > since_ns}
+    return replace(state, stamps=stamps, principals=principals)
 
 
 def principal_key(command: RevocationCommand) -> str:

@@ -31,6 +31,7 @@ def warnings_of(policy: Policy) -> list[Warned]:
         *_budgets(policy),
         *_guards(policy),
         *_shadowed("leases", [lease.principal for lease in policy.leases]),
+        *_leases(policy),
         *_shadowed("grants", [grant.principal for grant in policy.grants]),
         *_dead("grants", [grant.principal for grant in policy.grants], policy),
         *_shadowed("tolerance", [entry.principal for entry in policy.tolerance]),
@@ -80,6 +81,14 @@ def _dead(section: str, patterns: Iterable[str], policy: Policy) -> Iterator[War
         guard = next((p for p in policy.guards.never_revoke if covers(p, pattern)), None)
         if guard is not None:
             yield Warned(f"{section}[{number}]", f"{pattern!r} never counts: guards.never_revoke has {guard!r}")
+
+
+def _leases(policy: Policy) -> Iterator[Warned]:
+    for number, lease in enumerate(policy.leases):
+        guard = next((p for p in policy.guards.never_revoke if covers(p, lease.principal)), None)
+        if lease.at_end == "revoke" and guard is not None:
+            text = f"at_end = 'revoke' never applies: guards.never_revoke has {guard!r}; its end is only told"
+            yield Warned(f"leases[{number}]", text)
 
 
 def _tolerances(policy: Policy) -> Iterator[Warned]:
@@ -136,8 +145,6 @@ def _breaker(policy: Policy) -> Iterator[Warned]:
         if most >= breaker.per_minute:
             text = f"{most} is never reached: breaker.per_minute = {breaker.per_minute} comes first"
             yield Warned(f"breaker.per_minute_by_path.{path}", text)
-    if policy.armed and not breaker.fleet_size:
-        yield Warned("breaker.fleet_size", "not stated: breaker.share_of_fleet cannot be held, only the rates are")
     if 0.0 < breaker.share_of_fleet * breaker.fleet_size < 1.0:
         text = f"{breaker.share_of_fleet:g} of {breaker.fleet_size} principals is less than one: one is admitted"
         yield Warned("breaker.share_of_fleet", text)

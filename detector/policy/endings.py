@@ -5,6 +5,7 @@ where a frame is cut, and how many engines share the work, changes nothing.
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from detector.policy.ladder import is_temporary
 from detector.policy.leases import Ended, LeaseBook, Use, holder_of
 from detector.policy.tolerance import allowed_rungs, rank
 from detector.sources.timestamps import format_time
+from models.hashing import text_key
 
 KNOWN = 200_000
 Found = list[tuple[int, Decision]]
@@ -49,6 +51,15 @@ class Endings:
         found += self._by_time(float(clock[-1]), clock)
         self.clock_s = float(clock[-1])
         return found
+
+    def keep(self, is_ours: Callable[[int], bool]) -> None:
+        """Drops what belongs to principals of other engines, by their keys: where those go on, only their own engine sees it."""
+        self.leases.keep(lambda holder: is_ours(text_key(holder)))
+        self.grants.held = {
+            credential: held
+            for credential, held in self.grants.held.items()
+            if is_ours(held.latest.actor.principal_key)
+        }
 
     def reach(self, clock_s: float) -> list[tuple[float, Decision]]:
         """What is over by ``clock_s`` where no rows come; each with the time it ended, seconds since 1970."""
@@ -96,9 +107,8 @@ class Endings:
 
     def _over(self, now_s: float) -> list[tuple[float, Decision]]:
         found: list[tuple[float, Decision]] = []
-        if any(lease.at_end != "nothing" for lease in self.policy.leases):
-            for ended in self.leases.ended(now_s):
-                found += [(ended.at_s, decision) for decision in self._lease_ended(ended)]
+        for ended in self.leases.ended(now_s):
+            found += [(ended.at_s, decision) for decision in self._lease_ended(ended)]
         found += [(over.at_s, self._ungranted(over)) for over in self.grants.over(now_s)]
         return sorted(found, key=lambda entry: entry[0])
 

@@ -12,11 +12,16 @@ from msgspec.structs import replace
 
 from detector.config import Policy
 from detector.decision import Decision
+from detector.policy.residual import expected_residual_s
 from detector.policy.tolerance import allowed_rungs, rank
 
 
 class RevocationCommand(msgspec.Struct, frozen=True, kw_only=True):
-    """Take this away. Built in this file and nowhere else."""
+    """Take this away. Built in this file and nowhere else.
+
+    ``residual_s``: how long the provider is expected to leave the access usable after it accepted, in seconds; None where nobody knows. ``fleet_size``: principals a
+    mistake could have hit when this was decided, for the circuit breaker; 0 where nobody counted.
+    """
 
     command_id: str
     decision_id: str
@@ -35,10 +40,12 @@ class RevocationCommand(msgspec.Struct, frozen=True, kw_only=True):
     """Credentials it minted in this episode, as in the decision: what outlives it."""
     escalated_from: str = ""
     """Id of the command that did not hold, where this one is the rung after it."""
+    residual_s: float | None = None
+    fleet_size: int = 0
 
 
-def command_of(decision: Decision, policy: Policy) -> RevocationCommand | None:
-    """The command a decision is worth; None where it only watches or the policy is in dry run.
+def command_of(decision: Decision, policy: Policy, fleet_size: int = 0) -> RevocationCommand | None:
+    """The command a decision is worth; None where it only watches or the policy is in dry run. ``fleet_size``: as in the command.
 
     Stepping up and narrowing are commands too: a provider has to do them, though they are no revocations and use up no budget.
     """
@@ -58,6 +65,8 @@ def command_of(decision: Decision, policy: Policy) -> RevocationCommand | None:
         pattern=decision.pattern,
         evidence_bits=decision.evidence_bits,
         lineage=decision.lineage,
+        residual_s=expected_residual_s(decision.provider, decision.action),
+        fleet_size=fleet_size,
     )
 
 
@@ -90,7 +99,7 @@ def narrowed(command: RevocationCommand) -> RevocationCommand:
     """The same command lowered to ``narrow``: what is left of it where nobody approved it in time. One at or below ``narrow`` stays as it is."""
     if rank(command.action) <= rank("narrow"):
         return command
-    return replace(command, command_id=command_id(command.credential, "narrow", command.decision_id), action="narrow")
+    return _with_action(command, "narrow")
 
 
 def _is_stepped_up_only(command: RevocationCommand) -> bool:
@@ -98,8 +107,17 @@ def _is_stepped_up_only(command: RevocationCommand) -> bool:
 
 
 def _escalated(command: RevocationCommand, action: str) -> RevocationCommand:
+    return replace(_with_action(command, action), escalated_from=command.command_id)
+
+
+def _with_action(command: RevocationCommand, action: str) -> RevocationCommand:
     number = command_id(command.credential, action, command.decision_id)
-    return replace(command, command_id=number, action=action, escalated_from=command.command_id)
+    return replace(
+        command,
+        command_id=number,
+        action=action,
+        residual_s=expected_residual_s(command.provider, action),
+    )
 
 
 def command_id(credential: str, action: str, decision_id: str) -> str:

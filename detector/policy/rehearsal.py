@@ -58,7 +58,7 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def rehearsed(decisions: Iterable[Decision], policy: Policy, fleet_size: int = 0) -> list[Rehearsed]:
-    """What an armed policy would have made of each decision, in order of time. ``fleet_size``: principals there are, where the policy does not say."""
+    """What an armed policy would have made of each decision, in order of time. ``fleet_size``: principals counted, where the policy does not say."""
     armed = replace(policy, armed=True)
     waiting = [(parse_time_ns(d.time), number, d) for number, d in enumerate(decisions)]
     heapq.heapify(waiting)
@@ -66,12 +66,12 @@ def rehearsed(decisions: Iterable[Decision], policy: Policy, fleet_size: int = 0
     breaker, found = BreakerState(), []
     while waiting:
         now_ns, number, decision = heapq.heappop(waiting)
-        command = command_of(replace(decision, dry_run=False), armed)
+        command = command_of(replace(decision, dry_run=False), armed, fleet_size)
         if command is None:
             found.append(Rehearsed(decision, decision.action, "decided", False, 0.0, 0.0))
             continue
         before = held.get(number)
-        admission = admit(command, now_ns, armed, breaker, before.hold if before else None, fleet_size)
+        admission = admit(command, now_ns, armed, breaker, before.hold if before else None)
         breaker = admission.breaker
         if admission.verdict == "hold" and admission.hold:
             held[number] = admission

@@ -16,6 +16,8 @@ Act = Callable[[RevocationCommand], Awaitable[Done]]
 STOPPED = ("SUSPENDED", "DEPROVISIONED")
 SKEW_NS = 5 * 10**9
 """How far Okta's clock may be from ours."""
+MILLISECOND_NS = 10**6
+"""The System Log counts in milliseconds."""
 
 
 class Users:
@@ -64,7 +66,7 @@ class Users:
         if kind != "okta-session":
             who = f'actor.id eq "{user.id}"'
         is_new_use_ours = kind != "okta-session" and user.status not in STOPPED  # may be the owner, signed in again
-        since = rfc3339(receipt.accepted_ns)
+        since = rfc3339(receipt.accepted_ns + MILLISECOND_NS - 1)  # one in the same millisecond may have come before
         used = [] if is_new_use_ours else await self._api.events(since, f'outcome.result eq "SUCCESS" and {who}')
         if used:
             return "alive", "System Log", f"used since: {used[0].event_type} at {used[0].published}"
@@ -117,9 +119,10 @@ def quoted(text: str) -> str:
 
 
 def rfc3339(time_ns: int) -> str:
-    """A time as the System Log writes it.
+    """A time as the System Log writes it: the millisecond it falls into.
 
     >>> rfc3339(1_772_409_601_500_000_000)
     '2026-03-02T00:00:01.500Z'
     """
-    return datetime.fromtimestamp(time_ns / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, rest_ns = divmod(time_ns, 10**9)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest_ns // MILLISECOND_NS:03d}Z"

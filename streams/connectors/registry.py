@@ -56,11 +56,11 @@ class Registry:
         return found
 
     def residual_s(self, command: RevocationCommand) -> float:
-        """How long the provider may leave the access usable once it has accepted, as its connector says; 0 where nobody would carry it out."""
+        """How long the provider may leave the access usable once it has accepted, as its connector says; as the command does where nobody would carry it out."""
         key = (command.provider, command.action)
         found = self._by_deed.get(key) or self._by_deed.get((ANYBODY, command.action))
         deed = found.describe().deed(command.action) if found else None
-        return deed.residual_s if deed else 0.0
+        return deed.residual_s if deed else command.residual_s or 0.0
 
     def named(self, name: str) -> Connector | None:
         """The connector a receipt came from; None where it is no longer set up."""

@@ -50,17 +50,17 @@ class Desk:
         terms: Terms,
         metrics: Metrics,
         clock: Callable[[], int],
-        fleet_size: int = 0,
-        residual_of: Callable[[RevocationCommand], float] = lambda _command: 0.0,
+        residual_of: Callable[[RevocationCommand], float] = lambda command: command.residual_s or 0.0,
         tells_people: bool = False,
     ) -> None:
         self.store, self.policy, self.terms, self.metrics, self.clock = store, policy, terms, metrics, clock
-        self.fleet_size, self.residual_of, self.tells_people = fleet_size, residual_of, tells_people
+        self.residual_of, self.tells_people = residual_of, tells_people
         self.current: dict[str, Kept] = {}
         self.by_name: dict[str, set[str]] = {}
         self.has_news: Callable[[], None] = lambda: None
         self._due: list[tuple[int, str]] = []
         self.breaker = store.breaker()
+        self._has_told_of_fleet = False
 
     def load(self) -> int:
         """Takes up what the store holds; how many commands are under way. What was being executed is looked at first: nobody knows how far it came."""
@@ -209,15 +209,24 @@ class Desk:
         self._show_standing()
 
     def _begin(self, command: RevocationCommand, came_ns: int, signed_s: int = 0) -> None:
+        self._check_fleet(command)
         kept = Kept(state_of.commanded(command, came_ns), None, signed_s)
         self.store.put(kept.containment, None, signed_s)
         self._tell(kept)
         self._keep(kept)
-        self._settle(kept, admit(command, self.clock(), self.policy, self.breaker, fleet_size=self.fleet_size))
+        self._settle(kept, admit(command, self.clock(), self.policy, self.breaker))
+
+    def _check_fleet(self, command: RevocationCommand) -> None:
+        is_known = self.policy.breaker.fleet_size or self.breaker.fleet_size or command.fleet_size
+        if not is_known and not self._has_told_of_fleet:
+            self._has_told_of_fleet = True
+            log.warning(
+                "nobody says how large the fleet is: breaker.share_of_fleet holds nothing, only breaker.per_minute does"
+            )
 
     def _readmit(self, kept: Kept) -> None:
         c = kept.containment
-        admission = admit(c.command, self.clock(), self.policy, self.breaker, c.hold, self.fleet_size)
+        admission = admit(c.command, self.clock(), self.policy, self.breaker, c.hold)
         with self.store.transaction():
             self._settle(kept, admission)
 
@@ -271,7 +280,7 @@ class Desk:
             owner=request.person[:200],
             reason=request.reason[:400],
         )
-        self._settle(kept, admit(c.command, self.clock(), self.policy, self.breaker, hold, self.fleet_size))
+        self._settle(kept, admit(c.command, self.clock(), self.policy, self.breaker, hold))
 
     def _redrive(self, kept: Kept, request: Request) -> None:
         c = kept.containment

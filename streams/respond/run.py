@@ -104,10 +104,6 @@ class Responder:
             armed=self.settings.armed,
             connectors=sorted(c.describe().name for c in self.registry.connectors),
         )
-        if not self.settings.breaker.fleet_size:
-            log.warning(
-                "breaker.fleet_size is not set: breaker.share_of_fleet holds nothing, only breaker.per_minute does"
-            )
         tasks = [asyncio.create_task(t) for t in self._tasks()]
         stopping = asyncio.create_task(stop.wait())
         try:

@@ -10,7 +10,7 @@ import pytest
 from conftest import ACCOUNT, cloudtrail
 from msgspec import Meta, Struct, structs
 
-from detector.config import Lease
+from detector.config import UNDECLARED, Lease
 from detector.decision import ACTIONS, Decision
 from detector.loops import named_loops
 from detector.sources.timestamps import parse_time_ns
@@ -96,7 +96,10 @@ class Never(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Expectation(Struct, frozen=True, forbid_unknown_fields=True):
-    """What must come of the story. ``on``: on which decision about this credential the loop must be named."""
+    """What must come of the story. ``on``: on which decision about this credential the loop must be named.
+
+    ``never`` is about evidence; whose access ``ends`` by agreement, and with which rung, is told of them alone.
+    """
 
     never: tuple[Never, ...]
     rung: Action = "observe"
@@ -104,6 +107,7 @@ class Expectation(Struct, frozen=True, forbid_unknown_fields=True):
     by: By | None = None
     pattern: str = ""
     on: Literal["first", "any"] = "first"
+    ends: dict[str, Action] = {}
 
 
 class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,7 +119,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     events: tuple[Event, ...]
     expectation: Expectation
     known_limit: str = ""
-    leases: tuple[Lease, ...] = (Lease(),)
+    leases: tuple[Lease, ...] = (UNDECLARED,)
 
 
 class Estate(Struct, frozen=True, forbid_unknown_fields=True):
@@ -225,14 +229,28 @@ def about(decisions: list[Decision], hand: Hand) -> list[Decision]:
     return [d for d in decisions if d.credential == hand.key]
 
 
+def judged(decisions: list[Decision]) -> list[Decision]:
+    return [d for d in decisions if not d.is_agreed]
+
+
+def endings(decisions: list[Decision]) -> dict[str, str]:
+    """What was done with each credential whose access ended by agreement."""
+    return {d.credential: d.action for d in decisions if d.is_agreed}
+
+
+def expected_endings(story: Scenario) -> dict[str, str]:
+    hands = colleagues().hands | story.hands
+    return {hands[who].key: action for who, action in story.expectation.ends.items()}
+
+
 def trespasses(story: Scenario, decisions: list[Decision]) -> list[str]:
-    """Decisions that must never fall, as sentences."""
+    """Decisions on evidence that must never fall, as sentences."""
     hands = colleagues().hands | story.hands
     found = []
     for never in story.expectation.never:
         spared = hands.values() if never.who == "anyone" else [hands[never.who]]
         names = {name for hand in spared for name in (hand.key, hand.principal)}
-        for d in decisions:
+        for d in judged(decisions):
             if is_at_least(d.action, never.action) and (never.who == "anyone" or names & {d.credential, d.principal}):
                 found.append(f"{d.action} ({d.pattern}) of {d.credential} at {d.time}")
     return found
@@ -263,6 +281,7 @@ def test_the_loop_is_stopped_and_called_by_its_name(name: str, replay_of: Replay
     assert expected.pattern in (named[:1] if expected.on == "first" else named)
     assert {d.credential for d in decisions} <= {hand.key for hand in story.hands.values()}, "decided about a colleague"
     assert trespasses(story, decisions) == []
+    assert endings(decisions) == expected_endings(story)
 
 
 @pytest.mark.parametrize("name", HARMLESS)
@@ -270,3 +289,4 @@ def test_a_harmless_upheaval_revokes_nobody(name: str, replay_of: Replayer) -> N
     story, _, decisions = replayed(name, replay_of)
     assert story.expectation.never
     assert trespasses(story, decisions) == []
+    assert endings(decisions) == expected_endings(story)

@@ -75,6 +75,11 @@ def encoded(decisions: list[Decision]) -> list[bytes]:
     return sorted(msgspec.json.encode(d) for d in decisions)
 
 
+def partly(principal: int, shards: int) -> int:
+    """The shard of a principal, by its key."""
+    return int(partition_of(np.array([principal], np.uint64), shards)[0])
+
+
 class Cluster:
     """Shards with a queue of frames each, one coordinator, one second stage; whoever's turn it is comes by chance."""
 
@@ -91,6 +96,17 @@ class Cluster:
         where = partition_of(rows["principal"], shards)
         self.queues = [self._frames(rows[where == shard], live_from) for shard in range(shards)]
         self.ends_s = float(rows["time_s"].max())
+
+    def begun_from(self, state: bytes) -> "Cluster":
+        """Each shard starts from the state of one engine that was alone."""
+        for shard, engine in enumerate(self.engines):
+            snapshot.restore(engine, state)
+            assert engine.links is not None
+            if shard == 0:
+                self.links = engine.links
+            engine.divide(shard, lambda key, own=shard: partly(key, len(self.engines)) == own)
+        self.coordinator = Coordinator(len(self.engines), self.engines[0].epoch)
+        return self
 
     def _frames(self, rows: np.ndarray, live_from: float) -> list[tuple[np.ndarray, bool]]:
         start = int(np.searchsorted(rows["time_s"], live_from)) if live_from else 0
@@ -290,15 +306,7 @@ def test_shards_that_start_from_one_engines_state_count_it_once() -> None:
     expected = encoded(before.process(log.rows[middle:], log.batches) + before.settle())
     rest = Log()
     rest.vocabulary, rest.rows, rest.batches = log.vocabulary, log.rows[middle:], log.batches
-    cluster = Cluster(rest, Policy(), 3, random.Random(1))
-    for shard, engine in enumerate(cluster.engines):
-        snapshot.restore(engine, state)
-        assert engine.links is not None
-        if shard == 0:
-            cluster.links = engine.links
-        engine.divide(shard)
-    cluster.coordinator = Coordinator(3, cluster.engines[0].epoch)
-    assert cluster.run() == expected
+    assert Cluster(rest, Policy(), 3, random.Random(1)).begun_from(state).run() == expected
 
 
 def test_a_newborns_lessons_reach_no_version_it_is_scored_against_while_new() -> None:

@@ -360,3 +360,21 @@ def test_a_cancelled_agent_does_not_leave_a_frame_half_told() -> None:
             assert [d["decision_id"] for d in bench.out.of("decisions")] == expected()
 
     run(test)
+
+
+@pytest.mark.parametrize(("partitions", "said"), [(1, 2), (4, 8)])
+def test_a_command_says_how_many_identities_there_are_though_a_worker_sees_only_its_partitions(
+    partitions: int, said: int
+) -> None:
+    async def test() -> None:
+        bench = Bench()
+        for offset in range(len(FRAMES)):
+            if offset == len(FRAMES) - 1:  # others have the rest of the topic by now
+                kafka = Kafka(partitions=partitions)
+                bench.scorer.settings = msgspec.structs.replace(SETTINGS, kafka=kafka)
+            await bench.take(offset)
+        commands = bench.out.of("revocations")
+        assert [command["fleet_size"] for command in commands] == [said] * len(commands)
+        assert commands
+
+    run(test)

@@ -4,13 +4,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from detector.config import Breaker, Policy
 from detector.policy.admission import admit
 from detector.policy.breaker import MINUTE_NS, BreakerState, fleet_limit, passed, reset
+from detector.policy.guardrails import RevocationCommand
 from tests.detector.policy.commanding import SECOND_NS, START_NS, commanded
 
 PATHS = ("human", "workload", "delegated")
@@ -158,15 +159,65 @@ def test_it_closes_by_itself_after_the_stated_time() -> None:
     assert passed(state, config, commanded(number=2), START_NS + 300 * SECOND_NS).is_admitted
 
 
-def test_a_fleet_whose_size_only_the_responder_knows_is_held_to_its_share() -> None:
-    config = Breaker(share_of_fleet=0.5)
-    state = BreakerState()
-    admitted = []
-    for number in range(6):
-        passage = passed(state, config, commanded(number=number), START_NS, fleet_size=4)
+def counted(number: int, fleet_size: int) -> RevocationCommand:
+    return msgspec.structs.replace(commanded(number=number), fleet_size=fleet_size)
+
+
+def admitted_of(commands: Sequence[RevocationCommand], config: Breaker, every_s: int = 0) -> list[bool]:
+    state, found = BreakerState(), []
+    for n, command in enumerate(commands):
+        passage = passed(state, config, command, START_NS + n * every_s * SECOND_NS)
         state = passage.state
-        admitted.append(passage.is_admitted)
-    assert admitted == [True, True, False, False, False, False]
+        found.append(passage.is_admitted)
+    return found
+
+
+def test_a_fleet_nobody_stated_is_as_large_as_the_worker_counted() -> None:
+    config = Breaker(share_of_fleet=0.05)
+    assert admitted_of([counted(n, 120) for n in range(8)], config) == [True] * 6 + [False] * 2
+    stated = Breaker(share_of_fleet=0.05, fleet_size=40)
+    assert admitted_of([counted(n, 120) for n in range(4)], stated) == [True] * 2 + [False] * 2
+
+
+def test_one_attack_may_be_followed_through_a_small_fleet_that_was_counted() -> None:
+    assert admitted_of([counted(n, 12) for n in range(5)], Breaker()) == [True] * 3 + [False] * 2
+    assert admitted_of([counted(n, 12) for n in range(5)], Breaker(least_principals=1)) == [True] + [False] * 4
+    assert admitted_of([counted(0, 12)], Breaker(share_of_fleet=0.0)) == [False]
+
+
+def test_a_command_that_does_not_say_is_held_to_what_the_last_one_said() -> None:
+    commands = [counted(0, 80), *(counted(n, 0) for n in range(1, 6))]
+    assert admitted_of(commands, Breaker(share_of_fleet=0.05)) == [True] * 4 + [False] * 2
+    assert admitted_of([counted(n, 0) for n in range(6)], Breaker(share_of_fleet=0.05)) == [True] * 6
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 12), st.sampled_from((20, 60, 100, 200)))), st.booleans())
+def test_however_the_count_wavers_no_window_holds_more_than_the_largest_share(
+    steps: list[tuple[int, int, int]], is_stored: bool
+) -> None:
+    config = Breaker(share_of_fleet=0.05, window_s=60.0, open_s=1e-9, per_minute=1000)
+    state, now_ns, admitted = BreakerState(), START_NS, []
+    for step_s, number, fleet_size in steps:
+        now_ns += step_s * SECOND_NS + 1
+        passage = passed(state, config, counted(number, fleet_size), now_ns)
+        state = passage.state
+        if is_stored:
+            state = msgspec.json.decode(msgspec.json.encode(state), type=BreakerState)
+        if passage.is_admitted:
+            admitted.append((now_ns, number))
+            limit = fleet_limit(config, fleet_size)
+            within = {n for at, n in admitted if at > now_ns - 60 * SECOND_NS}
+            assert limit is not None
+            assert len(within) <= limit
+    assert len(state.principals) <= 11
+
+
+def test_an_opening_says_how_large_the_fleet_was_taken_to_be() -> None:
+    state = BreakerState()
+    for number in range(4):
+        passage = passed(state, Breaker(), counted(number, 50), START_NS)
+        state = passage.state
+    assert "3 principals within 3600 s, of 50 counted" in passage.text
 
 
 def test_an_operator_closes_it_and_forgets_a_clock_that_ran_ahead() -> None:

@@ -39,6 +39,13 @@ def test_a_never_revoke_list_that_covers_everything_is_told() -> None:
     assert "nothing is ever revoked" in warned('[guards]\nnever_revoke = ["**"]')["guards.never_revoke[0]"]
 
 
+def test_a_lease_whose_end_may_not_be_held_is_told() -> None:
+    guards = '[guards]\nnever_revoke = ["*:role/glass-*"]\n'
+    assert "its end is only told" in warned(guards + '[[leases]]\nprincipal = "*:role/glass-1"')["leases[0]"]
+    assert warned(guards + '[[leases]]\nprincipal = "*:role/glass-1"\nat_end = "report"') == {}
+    assert warned(guards + '[[leases]]\nprincipal = "*:role/*"') == {}
+
+
 def test_what_is_guarded_away_leaves_rules_without_anything_to_do() -> None:
     text = """
         [guards]
@@ -101,6 +108,5 @@ def test_a_limit_that_is_never_reached_or_lets_nothing_through_is_told(breaker: 
     assert path in warned(f"[breaker]\n{breaker}")
 
 
-def test_arming_without_saying_how_large_the_fleet_is_is_told() -> None:
-    assert "breaker.fleet_size" in warned("armed = true")
-    assert warned("armed = true\n[breaker]\nfleet_size = 500") == {}
+def test_arming_without_saying_how_large_the_fleet_is_is_right_since_workers_count_it() -> None:
+    assert warned("armed = true") == {}

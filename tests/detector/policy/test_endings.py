@@ -15,7 +15,9 @@ from detector.config import Budget, Grant, Guards, Lease, PathBudget, Policy
 from detector.decision import Decision
 from detector.engine import Engine
 from detector.policy.guardrails import command_of
+from detector.policy.rehearsal import bills, rehearsed
 from detector.sources.timestamps import parse_time_ns
+from streams.metrics import Metrics
 from streams.replay import Replay
 from tests.detector.test_shards import Cluster, Log, alone, encoded
 
@@ -70,12 +72,61 @@ def test_an_emergency_that_is_over_is_reported_and_its_sessions_are_revoked(repl
 
 
 def test_the_minutes_of_a_lease_end_it_while_it_is_in_use_and_further_use_is_an_overrun(replay_of: Replayer) -> None:
-    used = [glass(n, 600.0 + n * 300.0) for n in range(9)]
+    used = [glass(n, 600.0 + n * 300.0) for n in range(8)]
     replay = replay_of(used + others(7200.0), leases=(GLASS,))
     (end,) = ended(replay, "lease_ended")
     assert after_start_s(end) == 600.0 + 30 * MINUTE_S
     (overrun,) = ended(replay, "break_glass_overrun")
     assert overrun.time > end.time
+
+
+def test_what_is_used_on_after_an_overrun_ends_when_the_emergency_does(replay_of: Replayer) -> None:
+    used = [glass(n, 600.0 + n * 10.0) for n in range(51)]
+    later = [glass(60 + n, 1120.0 + n * 10.0, key="ASIAEXAMPLEGLASS0001") for n in range(3)]
+    replay = replay_of(used + later + others(7200.0), leases=(GLASS,))
+    (overrun,) = ended(replay, "break_glass_overrun")
+    assert (overrun.credential, overrun.action) == ("ASIAEXAMPLEGLASS0000", "revoke_session")
+    (end,) = ended(replay, "lease_ended")
+    assert (end.credential, end.action) == ("ASIAEXAMPLEGLASS0001", "revoke_session")
+    assert after_start_s(end) == 1140.0 + 600.0
+    assert end.reasons[0].text == "emergency access is over: 54 actions in 9 min, lease 30 min, 50 actions: it ran over"
+
+
+def test_who_declares_a_lease_has_its_end_held_and_who_does_not_is_told(replay_of: Replayer) -> None:
+    declared = Lease(principal="*:role/break-glass-admin", minutes=30.0)
+    used = [glass(0, 600.0), *others(7200.0)]
+    (end,) = ended(replay_of(used, leases=(declared,)), "lease_ended")
+    assert (end.action, end.dry_run) == ("revoke_session", True)
+    for leases in ({}, {"leases": (Lease(principal="*:role/other"),)}):
+        (told,) = ended(replay_of(used, **leases), "lease_ended")
+        assert told.action == "alert"
+
+
+def test_the_end_of_a_declared_lease_becomes_a_command_only_where_the_policy_is_armed(replay_of: Replayer) -> None:
+    for armed, action in ((False, None), (True, "revoke_session")):
+        replay = replay_of([glass(0, 600.0), *others(7200.0)], leases=(GLASS,), armed=armed)
+        (end,) = ended(replay, "lease_ended")
+        command = command_of(end, replay.policy)
+        assert (command.action if command else None) == action
+
+
+def test_a_key_that_was_taken_out_of_the_safe_is_disabled_when_its_lease_ends(replay_of: Replayer) -> None:
+    used = cloudtrail(820_000, 600.0, "ec2:DescribeInstances", key="AKIAEXAMPLEGLASS0000", user="break-glass-admin")
+    (end,) = ended(replay_of([used, *others(7200.0)], leases=(Lease("*:user/break-glass-*"),)), "lease_ended")
+    assert (end.action, end.credential) == ("disable_credential", "AKIAEXAMPLEGLASS0000")
+
+
+def test_no_budget_is_used_by_the_end_of_a_lease(replay_of: Replayer) -> None:
+    story = [glass(0, 600.0), *others(7200.0)]
+    for leases in ((GLASS,), (msgspec.structs.replace(GLASS, at_end="report"),)):
+        replay = replay_of(story, leases=leases)
+        assert ended(replay, "lease_ended")
+        metrics = Metrics()
+        for decision in replay.decisions:
+            metrics.note_decision(decision, None)
+        assert metrics.registry.get_sample_value("outpace_revocations_total", {"state": "decided"}) is None
+        bill = bills(rehearsed(replay.decisions, replay.policy), {"emergency": 10}, replay.policy)["emergency"]
+        assert (bill.revocations, bill.alerts, bill.decisions) == (0, 0, len(replay.decisions))
 
 
 @pytest.mark.parametrize(
@@ -195,3 +246,17 @@ def test_where_frames_are_cut_and_a_restart_in_between_change_nothing(seed: int)
 def test_any_number_of_shards_end_the_same_things(seed: int, shards: int) -> None:
     log = sorted_log(*STORY)
     assert Cluster(log, POLICY, shards, random.Random(seed)).run() == alone(log, POLICY)
+
+
+def test_shards_that_start_from_one_state_end_an_emergency_once_and_not_before_it_is_over() -> None:
+    policy = Policy(leases=(msgspec.structs.replace(GLASS, minutes=600.0),))
+    log = sorted_log(*[glass(n, 600.0 + n * 300.0) for n in range(12)], *others(12_000.0))
+    middle = len(log.rows) // 6
+    before = Engine(policy, log.vocabulary)
+    assert before.process(log.rows[:middle], log.batches) == []
+    state = snapshot.dump(before)
+    expected = encoded(before.process(log.rows[middle:], log.batches) + before.settle())
+    assert sum(b"lease_ended" in decision for decision in expected) == 1
+    rest = Log()
+    rest.vocabulary, rest.rows, rest.batches = log.vocabulary, log.rows[middle:], log.batches
+    assert Cluster(rest, policy, 3, random.Random(1)).begun_from(state).run() == expected

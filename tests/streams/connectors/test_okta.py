@@ -13,12 +13,14 @@ from detector.errors import ConfigError
 from detector.policy.guardrails import RevocationCommand
 from streams.connectors.base import RefusedError
 from streams.connectors.okta import OktaConnector
+from streams.connectors.okta_user import rfc3339
 from streams.connectors.settings.okta import Okta
 from tests.fakes.okta import ADMIN_TOKEN, ANN, API_TOKEN, APP, LOGIN, SERVICE_CLIENT, SESSION, FakeOkta
 from tests.streams.connectors.contract import ConnectorContract, FakeScene, command_for
 
 KEY = RSAKey.generate_key(2048, private=True)
 PEM = KEY.as_pem(private=True).decode()
+IN_SESSION = {"externalSessionId": SESSION}
 
 
 class SessionScene(FakeScene):
@@ -56,6 +58,7 @@ class SessionScene(FakeScene):
         return command_for(action, provider="okta", credential=credential, principal=principal)
 
     async def use(self, action: str) -> bool:
+        await asyncio.sleep(0.002)  # in another millisecond than what came before: the log knows no finer order
         return bool(self.fake.user_grants) if action == "cut_delegation" else self.fake.session_opens()
 
     def picture(self) -> object:
@@ -164,6 +167,33 @@ def test_a_session_nobody_used_and_no_log_line_yet_is_neither_proven_nor_alive()
         receipt = await connector.revoke(command)
         scene.fake.log.clear()
         assert (await connector.prove(command, receipt)).standing == "unknown"
+
+    played(SessionScene, test)
+
+
+@pytest.mark.parametrize(
+    ("accepted_us", "used_at", "standing"),
+    [
+        (12_400, "00:00:00.012", "inactive"),
+        (12_400, "00:00:00.013", "alive"),
+        (12_000, "00:00:00.012", "alive"),
+        (12_001, "00:00:00.012", "inactive"),
+        (999_999, "00:00:00.999", "inactive"),
+        (999_999, "00:00:01.000", "alive"),
+    ],
+)
+def test_a_use_logged_in_the_very_millisecond_of_the_revocation_is_not_taken_for_one_after_it(
+    accepted_us: int, used_at: str, standing: str
+) -> None:
+    async def test(scene: SessionScene, connector: OktaConnector) -> None:
+        command = scene.command("revoke_session")
+        receipt = await connector.revoke(command)
+        assert scene.fake.session_opens() is False
+        scene.fake.note("user.authentication.sso", authenticationContext=IN_SESSION, outcome={"result": "SUCCESS"})
+        midnight_ns = receipt.accepted_ns // (86_400 * 10**9) * (86_400 * 10**9)
+        scene.fake.log[-1]["published"] = f"{rfc3339(midnight_ns)[:11]}{used_at}Z"
+        accepted = msgspec.structs.replace(receipt, accepted_ns=midnight_ns + accepted_us * 1000)
+        assert (await connector.prove(command, accepted)).standing == standing
 
     played(SessionScene, test)
 

@@ -57,6 +57,18 @@ def test_what_a_worker_sealed_is_opened() -> None:
     assert seal().opened(*sealed()[:2], NOW_S) == (command(), NOW_S)
 
 
+def test_a_command_of_an_older_worker_is_taken_as_it_is_and_a_newer_one_says_more() -> None:
+    whole = msgspec.json.decode(msgspec.json.encode(command()))
+    assert list(whole)[-2:] == ["residual_s", "fleet_size"], "new fields come last"
+    old = {name: value for name, value in whole.items() if name not in ("residual_s", "fleet_size")}
+    body = msgspec.json.encode(old)
+    found = seal().opened(body, seal().headers(command(), body, NOW_S), NOW_S).command
+    assert (found.residual_s, found.fleet_size) == (None, 0)
+    more = msgspec.structs.replace(command(), residual_s=4.0, fleet_size=1200)
+    body = msgspec.json.encode(more)
+    assert seal().opened(body, seal().headers(more, body, NOW_S), NOW_S).command == more
+
+
 def test_the_signature_is_that_of_standard_webhooks() -> None:
     body, headers = sealed()[:2]
     at_now = dict(seal().headers(command(), body or b"", __import__("time").time()))

@@ -226,18 +226,26 @@ def test_a_fallback_to_narrow_carries_out_the_narrower_command(tmp_path: Path) -
     assert (again.outcomes[-1].action, again.outcomes[-1].state) == ("narrow", "proven")
 
 
+@pytest.mark.parametrize(("stated", "counted"), [(400, 0), (0, 400)])
 def test_a_model_that_wants_the_whole_fleet_gets_the_configured_share_and_is_told_of_loudly(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], stated: int, counted: int
 ) -> None:
-    breaker = Breaker(per_minute=10_000, share_of_fleet=0.05, fleet_size=400)
+    breaker = Breaker(per_minute=10_000, share_of_fleet=0.05, fleet_size=stated)
     scene = Scene(tmp_path, policy=msgspec.structs.replace(POLICY, breaker=breaker))
-    run(scene, *(command(n) for n in range(200)))
+    run(scene, *(command(n, fleet_size=counted) for n in range(200)))
     scene = scene.again()
-    run(scene, *(command(n) for n in range(200, 400)))
+    run(scene, *(command(n, fleet_size=counted) for n in range(200, 400)))
     assert len(scene.connector.changes) == 20
     assert scene.states().count("alerted") == 380
     assert scene.metrics.circuit_breaker_open._value.get() == 1
     assert capsys.readouterr().out.count("CIRCUIT BREAKER OPEN") == 1
+
+
+def test_a_fleet_nobody_stated_or_counted_is_told_of_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scene = Scene(tmp_path)
+    run(scene, command(1), command(2))
+    assert scene.states().count("proven") == 2
+    assert capsys.readouterr().out.count("nobody says how large the fleet is") == 1
 
 
 def test_a_policy_that_is_not_armed_only_tells(tmp_path: Path) -> None:

@@ -79,3 +79,6 @@ def test_every_step_says_how_long_the_provider_may_leave_the_access_usable(tmp_p
     asyncio.run(scene.settle(step_s=1.0))
     assert {o.residual_s for o in scene.outcomes} == {4.0}
     assert residual_of(command(provider="okta")) == 0.0
+    assert residual_of(command(provider="okta", residual_s=3600.0)) == 3600.0, (
+        "nobody would carry it out: the command's own"
+    )
