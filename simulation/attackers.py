@@ -75,7 +75,7 @@ class Attack:
     @property
     def principals(self) -> list[str]:
         """Every role or user acted as, by ARN, in order of first use."""
-        return list(dict.fromkeys(call.session.principal_arn for call in self.calls if call.session.key_id))
+        return list(dict.fromkeys(call.session.principal_arn for call in self.calls if call.session.principal_arn))
 
     def truth(self, records: Sequence[Record]) -> dict[str, Any]:
         """The sidecar entry; `records` are the records of `calls`, one each, in the same order."""

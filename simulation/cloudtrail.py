@@ -62,6 +62,7 @@ class Call:
     """One API call. `at_s` is Unix seconds; `failure` is empty or denied, throttled, invalid, missing.
 
     `request`, `response` and `region` replace what operation and session would give; `extra` adds top-level fields.
+    `verbatim` is a record that is written as it stands, except for its ids.
     """
 
     at_s: int
@@ -74,6 +75,7 @@ class Call:
     region: str = ""
     event_type: str = "AwsApiCall"
     extra: Record | None = None
+    verbatim: Record | None = None
 
 
 def record(call: Call, rng: np.random.Generator) -> Record:
@@ -81,6 +83,8 @@ def record(call: Call, rng: np.random.Generator) -> Record:
     service, _, name = call.operation.partition(":")
     region = operations.recorded_region(service, call.region or call.session.region)
     request_id = uuid(rng)
+    if call.verbatim is not None:
+        return call.verbatim | {"requestID": request_id, "eventID": uuid(rng)}
     body: Record = {
         "eventVersion": operations.event_version(service),
         "userIdentity": call.session.identity,

@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from simulation.attack import climbing, looking, taking
+from simulation.attack.choosing import MACHINES
 from simulation.attack.intruder import Intruder
-
-_MACHINES = ("workload", "delegated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +17,7 @@ class Loop:
     """`holes`: operations of which one is open to the victim in most accounts; `leads_on`: whether some role lets it in."""
 
     run: Callable[[Intruder], None]
-    paths: tuple[str, ...] = _MACHINES
+    paths: tuple[str, ...] = MACHINES
     holes: tuple[tuple[str, ...], ...] = ()
     leads_on: bool = False
 

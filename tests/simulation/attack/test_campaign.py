@@ -47,7 +47,7 @@ def test_only_delegated_identities_have_their_delegation_abused() -> None:
 
 
 def test_an_estate_too_small_for_the_design_is_told_so() -> None:
-    with pytest.raises(ValueError, match="no identity left for delegated_access_abuse"):
+    with pytest.raises(ValueError, match="no delegated identity left"):
         campaign(Estate(seed=11, days=12), 5, [Cell("delegated_access_abuse", Manner(), 30)], _DAYS)
 
 
