@@ -34,7 +34,8 @@ MIMICRIES = ("plain", "bind")
 HALVES = ("tuning", "reporting")
 _ELSEWHERE = "444455556666"  # the account a captured attacker shared something with
 _NEEDED = ("eventTime", "eventSource", "eventName", "userIdentity")
-_SIGNED = re.compile(r"[\w.]*(?:-?\w+-)*(?:stratus|terraform|pacu|grimoire|leonidas)[\w-]*", re.IGNORECASE)
+_WORD = re.compile(r"[\w-]{5,}")
+_SIGNED = re.compile(r"stratus|terraform|grimoire|leonidas|redteam|red-team", re.IGNORECASE)
 _KEY = re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{12,20}\b")
 _ID = re.compile(r"\b(AIDA|AROA|ANPA|AGPA|AIPA)[A-Z0-9]{8,20}\b")
 _ACCOUNT = re.compile(r"(arn:aws:sts::)?(?<![\w-])(\d{12})(?![\w-])")
@@ -153,7 +154,7 @@ class _Replacement:
     """What stands for what in one transplant; the same old thing always becomes the same new one."""
 
     def __init__(self, capture: Capture, name: str, held: Session, rng: np.random.Generator) -> None:
-        self.held, self.rng = held, rng
+        self.held, self.rng, self._name = held, rng, name
         self.entry = _who(capture.records[0])
         owner = capture.records[0]["userIdentity"]
         issuer = owner.get("sessionContext", {}).get("sessionIssuer", {})
@@ -179,11 +180,16 @@ class _Replacement:
         text = _KEY.sub(lambda found: self._key(found[0], found[1]), text)
         text = _ID.sub(lambda found: _kept(found[0]) or principal_id(found[1], found[0]), text)
         text = _TOKEN.sub(r'\1"EXAMPLETOKEN"', text)
-        text = _SIGNED.sub(lambda found: f"shop-{blake2b(found[0].encode(), digest_size=4).hexdigest()}", text)
+        text = _WORD.sub(lambda found: self._unsigned(found[0]), text)
         return _MAIL.sub("someone@example.com", text)
 
     def _account(self, old: str, is_caller: bool) -> str:
         return ACCOUNT if is_caller or old == ACCOUNT or old in self._accounts else _ELSEWHERE
+
+    def _unsigned(self, word: str) -> str:
+        if not _SIGNED.search(word) or word == self._name or word in self.held.arn.split("/"):
+            return word
+        return f"shop-{blake2b(word.encode(), digest_size=4).hexdigest()}"
 
     def _key(self, old: str, prefix: str) -> str:
         if old not in self._keys:
