@@ -289,14 +289,19 @@ def _office_times(shift: Shift, count: int) -> list[int]:
 
 
 def _job(shift: Shift, at_s: int, length: int) -> list[Call]:
-    start = int(shift.rng.integers(3))
+    rng, operations, stem = shift.rng, shift.identity.operations, shift.identity.stem
+    count, last_s = len(operations), shift.start_s + DAY_S - 1
+    start = int(rng.integers(3))
     made = []
     for number in range(length):
-        usual = number < 3 and shift.rng.random() < 0.8
-        operations = shift.identity.operations
-        operation = operations[(start + number) % len(operations)] if usual else _weighted(shift, operations)
-        made.append(_call(shift, at_s, operation))
-        at_s += int(shift.rng.integers(0, 3))
+        if number < 3 and rng.random() < 0.8:
+            operation = operations[(start + number) % count]
+        else:
+            operation = operations[int(count * rng.random() ** 2)]
+        at_s = min(at_s, last_s)
+        named = repertoire.resource(operation, stem, int(rng.integers(200)))
+        made.append(Call(at_s, _held_at(shift, at_s).session, operation, named))
+        at_s += int(rng.integers(0, 3))
     return made
 
 
