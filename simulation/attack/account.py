@@ -12,7 +12,6 @@ from collections import defaultdict
 from simulation import operations
 from simulation.attack.catalogue import CONTENT_READS, GLOBAL, REGIONS
 from simulation.attack.residents import Resident, Residents, kind_of_thing
-from simulation.cloudtrail import Session
 
 PROPAGATION_S = (3, 12)  # how long IAM takes to honour a change
 _NEVER_S = 1 << 62
@@ -108,12 +107,6 @@ class Account:
             return ""
         reach = 0.75 if resident.policy == "wide" or operation in self._opened[caller] else 0.25
         return "" if self.residents.draw("reach", caller, kind, name) < reach else "denied"
-
-
-def name_of(session: Session) -> str:
-    """The role or user name the session speaks for, as the account calls it."""
-    issuer = session.identity.get("sessionContext", {}).get("sessionIssuer", {})
-    return str(issuer.get("userName") or session.identity.get("userName", ""))
 
 
 def _chance(resident: Resident, operation: str) -> float:

@@ -31,11 +31,11 @@ def widen(me: Intruder) -> bool:
     """Whether some way of granting oneself more worked; each denial leads to another way."""
     mine, own = me.me, me.kind
     ways = [
-        (f"iam:Put{own}Policy", mine), (f"iam:Attach{own}Policy", mine), ("iam:CreatePolicyVersion", "shop-base"),
-        ("iam:SetDefaultPolicyVersion", "shop-base"), ("iam:UpdateAssumeRolePolicy", me.names("roles", 1)[0]),
+        (f"iam:Put{own}Policy", mine), (f"iam:Attach{own}Policy", mine), ("iam:CreatePolicyVersion", "base"),
+        ("iam:SetDefaultPolicyVersion", "base"), ("iam:UpdateAssumeRolePolicy", me.names("roles", 1)[0]),
         ("iam:AddUserToGroup", mine), ("lambda:UpdateFunctionCode20150331v2", me.some("lambda:GetFunction")),
-        ("iam:PassRole", mine), ("glue:CreateDevEndpoint", "dev"), ("cloudformation:CreateStack", "shop-support"),
-        ("lambda:CreateFunction20150331", "shop-sync"),
+        ("iam:PassRole", mine), ("glue:CreateDevEndpoint", "dev"), ("cloudformation:CreateStack", "support"),
+        ("lambda:CreateFunction20150331", "sync"),
     ]  # fmt: skip
     for number in me.rng.permutation(len(ways))[: int(me.rng.integers(3, 8))]:
         operation, resource = ways[number]
@@ -78,7 +78,7 @@ def vault_self_grant(me: Intruder) -> None:
     for secret in wanted[: int(me.rng.integers(1, 4))]:
         me.ask("secretsmanager:GetSecretValue", secret)
     own = me.kind
-    ways = [(f"iam:Put{own}Policy", me.me), (f"iam:Attach{own}Policy", me.me), ("iam:CreatePolicyVersion", "shop-base")]
+    ways = [(f"iam:Put{own}Policy", me.me), (f"iam:Attach{own}Policy", me.me), ("iam:CreatePolicyVersion", "base")]
     ways += [
         ("secretsmanager:PutResourcePolicy", wanted[0]),
         ("kms:CreateGrant", "vault"),

@@ -10,18 +10,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from simulation import sessions
-from simulation.attack.account import Account, name_of
+from simulation.attack.account import Account
 from simulation.attack.catalogue import CONTENT_READS, GLOBAL, GUESSES, REGIONS, REVEALS
 from simulation.attack.hands import Hand
 from simulation.attack.styles import Style
 from simulation.attack.tempo import Pace
 from simulation.attack.victim import Victim
-from simulation.cloudtrail import Call, Record, Session
+from simulation.cloudtrail import Call, Record, Session, name_of
 from simulation.identifiers import access_key
 from simulation.sessions import Client, Entry
 
 _ROLE_LIFE_S, _TOKEN_LIFE_S, _LONG_S = 3600, 12 * 3600, 1 << 40
 _COVER_LENGTH = 2
+_SELF_CHAINED = 0.7
 
 
 class Leaves(Exception):  # noqa: N818  it is no error: the intruder has had enough
@@ -114,7 +115,7 @@ class Intruder:
             self.ask("sts:GetCallerIdentity")
         wants_own = self.style.name != "script" and self.rng.random() < 0.5
         if wants_own and self.ask(f"iam:ListAttached{self.kind}Policies", self.me):
-            self.ask("iam:GetPolicyVersion", "shop-base")
+            self.ask("iam:GetPolicyVersion", "base")
 
     def waste(self) -> None:
         """Now and then, as the style has it, a call that cannot work."""
@@ -169,14 +170,12 @@ class Intruder:
         """Whether the credential in hand gave a fresh session; later calls use it.
 
         A user's key buys a session or a federation token. A role is asked for again the way its owner asks (with the
-        pipeline's or the vendor's own proof), or else the session is chained into a role that lets it.
+        pipeline's or the vendor's own proof), or else the session is chained: mostly into the same role, or one that lets it.
         """
         session = self.foothold.session
         if session.identity.get("type") != "IAMUser":
             again = self.victim.asks_anew(session, self.at_s, self.rng)
-            return (
-                self._asks_anew(again) if again else any(map(self.assume, self.account.targets(self.me, self.at_s)[:1]))
-            )
+            return self._asks_anew(again) if again else self.assume(self._chained())
         if not session.key_id.startswith("AKIA"):
             return False
         self._wait()
@@ -188,6 +187,12 @@ class Intruder:
         how = "federation" if federated else "token"
         self.foothold = Foothold(entry.session, how, self.at_s + _TOKEN_LIFE_S, self.foothold)
         return True
+
+    def _chained(self) -> str:
+        """The role to become for a fresh session."""
+        others = self.account.targets(self.me, self.at_s)
+        is_own = self.rng.random() < _SELF_CHAINED or not others
+        return self.me if is_own else others[int(self.rng.integers(len(others)))]
 
     def _asks_anew(self, entry: Entry) -> bool:
         self._wait()
