@@ -8,6 +8,7 @@ Can Persist with AWS User Federation" (crowdstrike.com/blog/how-adversaries-pers
 
 from simulation.attack.intruder import Intruder
 
+_KEYS_LIE_THERE = 0.6  # of secrets, state files and function settings hold a key
 _NAMES = ("support", "backup", "svc-monitor", "aws-audit", "devops", "s3-sync", "root-admin", "ses-smtp")
 
 
@@ -64,7 +65,7 @@ def leaked_secret_pivot(me: Intruder) -> None:
             found = me.ask("s3:GetObject", f"{bucket}/terraform.tfstate") or found
         for function in me.names("functions", 2):
             found = me.ask("lambda:GetFunctionConfiguration20150331v2", function) or found
-    if _next_role(me):
+    if (found and me.rng.random() < _KEYS_LIE_THERE and me.find_key()) or _next_role(me):
         me.introduce()
         me.look(["secrets", "storage"])
     _spoils(me)

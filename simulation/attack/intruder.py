@@ -31,7 +31,7 @@ class Leaves(Exception):  # noqa: N818  it is no error: the intruder has had eno
 
 @dataclass(frozen=True, slots=True)
 class Foothold:
-    """A credential in hand: `how` it came (stolen, role, token, federation, anew, key), from which other one, until when."""
+    """A credential in hand: `how` it came (stolen, found, role, token, federation, anew, key), from which other one, until when."""
 
     session: Session
     how: str
@@ -215,6 +215,17 @@ class Intruder:
     def use_key(self) -> None:
         """Go on with the last key that was made."""
         self.foothold = self._spare or self.foothold
+
+    def find_key(self) -> bool:
+        """Whether a key of some user lay where it has just looked; everything after is done with it, from where it is now."""
+        keys = {name: session for name, session in self.account.residents.keys.items() if name != self.me}
+        if not keys:
+            return False
+        here = self.foothold.session
+        found = keys[list(keys)[int(self.rng.integers(len(keys)))]]
+        found = replace(found, source=here.source, agent=here.agent, region=here.region)
+        self.foothold = Foothold(found, "found", _LONG_S, self.foothold)
+        return True
 
     def back(self) -> None:
         """Return to the credential the current one was got with."""

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Protocol
 
 from simulation.attack.catalogue import MODELS
-from simulation.cloudtrail import Call
+from simulation.cloudtrail import Call, Session, name_of
 
 STANDING_ROLES: Mapping[str, str] = {
     "platform-admin": "admin",
@@ -21,6 +21,7 @@ STANDING_ROLES: Mapping[str, str] = {
     "OrganizationAccountAccessRole": "admin",
 }
 _SAMPLE = 40  # residents whose things are looked at
+_CARELESS = 8  # users whose keys lie about
 _WORKLOAD = {"narrow": 0.5, "wide": 0.35, "reader": 0.05, "power": 0.06, "admin": 0.04}
 _DELEGATED = {"narrow": 0.6, "reader": 0.4}
 _POLICIES: Mapping[str, Mapping[str, float]] = {
@@ -90,6 +91,15 @@ class Residents:
             "models": MODELS,
         }
         return {kind: sorted(names) for kind, names in found.items()} | fixed
+
+    @cached_property
+    def keys(self) -> Mapping[str, Session]:
+        """Long-lived keys that lie about, in code or in settings: some users' own, by user."""
+        careless = sorted(self.things["users"], key=lambda name: self.draw("careless", name))[:_CARELESS]
+        found = {
+            name: [c.session for c in self._calls_of(name) if c.session.key_id.startswith("AKIA")] for name in careless
+        }
+        return {name: held[0] for name, held in found.items() if held and name_of(held[0]) == name}
 
     @cached_property
     def region(self) -> str:

@@ -14,7 +14,7 @@ from simulation.attack.residents import Residents
 from simulation.attack.tempo import PACES
 from simulation.attack.victim import Victim
 from simulation.attackers import Attack
-from simulation.cloudtrail import record
+from simulation.cloudtrail import name_of, record
 from simulation.estate import Estate
 
 _ESTATE = Estate(seed=11, identities=40, days=12)
@@ -192,6 +192,19 @@ def test_a_chain_goes_through_roles_with_the_key_each_assumption_gave() -> None:
                 given.add(call.response["credentials"]["accessKeyId"])
         assert set(made.credentials) <= given
         assert len(made.principals) <= len(given)
+
+
+def test_a_key_that_lay_about_is_used_from_where_the_intruder_is() -> None:
+    pivoted = set()
+    for seed in range(40):
+        made = launched("leaked_secret_pivot", "svc-media", seed, mimicry="bind", pace="machine")
+        own = made.calls[0].session
+        for call in made.calls:
+            if call.session.principal_arn != made.principal and call.session.key_id.startswith("AKIA"):
+                assert (call.session.source, call.session.agent) == (own.source, own.agent)
+                assert call.session.key_id == _RESIDENTS.keys[name_of(call.session)].key_id
+                pivoted.add(seed)
+    assert len(pivoted) > 3
 
 
 def test_a_slow_attack_asks_again_for_what_ran_out() -> None:
