@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from detector.errors import InputError
 from simulation.attack.choosing import Chooser
 from simulation.case import Feed, Plan, Written, write
+from simulation.laptops import laptops as at_laptops
 from simulation.placement import placed
 from simulation.registry import founded
 from simulation.transplants import MIMICRIES, transplants
@@ -54,6 +55,7 @@ def simulate(
     attacks: Number = 60,
     captures: str = "",
     half: str = "",
+    laptops: Number = 0,
     clean: Annotated[bool, Parameter(negative=())] = False,
     slowest_s: Number = 330,
     twice: float = 0.003,
@@ -83,6 +85,8 @@ def simulate(
         once from elsewhere and once from the victim's own place.
     half
         Only the `tuning` or only the `reporting` half of the captures, by their file names.
+    laptops
+        How many engineers use a workload's key from a laptop: benign, counted apart.
     clean
         No attack at all: for counting false alarms.
     slowest_s
@@ -105,6 +109,7 @@ def simulate(
         if captures and not clean:
             found = captured(Path(captures), half)
             hostile += transplants(lives, seed, found, MIMICRIES, watched, chooser)
+        hostile += at_laptops(laptops, seed, chooser)
         chosen = processes or (min(2, os.cpu_count() or 1) if identities * days > SMALL else 1)
         with _days_progress(days, quiet=json) as progress:
             written = write(Path(out), lives, plan, hostile, chosen, progress)

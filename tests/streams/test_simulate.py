@@ -156,3 +156,11 @@ def test_a_folder_without_captures_or_an_unknown_half_ends_as_one_line(outpace: 
         assert ran.code == 2
         assert reason in ran.err
         assert ran.err.count("\n") == 1
+
+
+def test_an_engineer_at_a_laptop_is_benign_and_counted_apart(outpace: Run, tmp_path: Path) -> None:
+    made = json.loads(outpace("simulate", tmp_path / "case", *small(attacks=3), "--laptops", 2, "--json").out)
+    assert (made["attacks"], made["benign_episodes"]) == (3, 2)
+    episodes = lines(tmp_path / "case" / "episodes.jsonl")
+    assert [one["loop"] for one in episodes if one["benign"]] == ["laptop", "laptop"]
+    assert len({one["victim"] for one in episodes}) == 5
