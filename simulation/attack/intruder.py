@@ -1,4 +1,4 @@
-"""The intruder: it asks, reads the answer, remembers what the answer gave away, and keeps its footholds.
+"""The intruder: it asks, reads the answer, and keeps its footholds.
 
 Loops (`simulation.attack.loops`) are policies written against this class: they say what to try next, this says when, from
 where, with which credential, and what the account answers.
@@ -11,8 +11,9 @@ import numpy as np
 
 from simulation import sessions
 from simulation.attack.account import Account
-from simulation.attack.catalogue import CONTENT_READS, GLOBAL, GUESSES, REGIONS, REVEALS
+from simulation.attack.catalogue import CONTENT_READS, GLOBAL, REGIONS
 from simulation.attack.hands import Hand
+from simulation.attack.mind import Mind
 from simulation.attack.styles import Style
 from simulation.attack.tempo import Pace
 from simulation.attack.victim import Victim
@@ -39,7 +40,7 @@ class Foothold:
     parent: "Foothold | None" = None
 
 
-class Intruder:
+class Intruder(Mind):
     """One intruder at work from `at_s` on. `hiding` mixes the victim's own calls in, one for each of its own on average."""
 
     def __init__(
@@ -53,11 +54,11 @@ class Intruder:
         rng: np.random.Generator,
         hiding: bool = False,
     ) -> None:
+        super().__init__(rng)
         self.account, self.victim, self.hand, self.pace, self.style = account, victim, hand, pace, style
-        self.at_s, self.rng, self.hiding = at_s, rng, hiding
+        self.at_s, self.hiding = at_s, hiding
         self.calls: list[Call] = []
         self.left = pace.patience(rng)
-        self.known: dict[str, list[str]] = {}
         self.denials: dict[str, int] = {}
         self.answer = ""
         self._spare: Foothold | None = None
@@ -91,8 +92,7 @@ class Intruder:
         service = operation.partition(":")[0]
         self.denials[service] = self.denials.get(service, 0) + 1 if failure == "denied" else 0
         if not failure:
-            for kind in REVEALS.get(operation, ()):
-                self.known[kind] = list(self.account.things[kind])
+            self.learn(operation, self.account.things)
         return not failure
 
     def look(self, topics: Sequence[str]) -> int:
@@ -132,22 +132,6 @@ class Intruder:
             ("cloudtrail:LookupEvents", "invalid"),
         )[int(self.rng.integers(8))]
         self.ask(operation, self.made_up(operation), failure=failure)
-
-    def some(self, operation: str, kind: str = "") -> str:
-        """Something to name in the operation: what was found, or else a guess; '' where it takes nothing."""
-        named = self.names(kind or _kind_named(operation), 1)
-        return named[0] if named else ""
-
-    def names(self, kind: str, most: int) -> list[str]:
-        """Up to `most` things of a kind in random order: those found, or else guesses."""
-        pool = self.known.get(kind) or GUESSES.get(kind, ())
-        return [pool[number] for number in self.rng.permutation(len(pool))[:most]]
-
-    def made_up(self, operation: str) -> str:
-        """A name of something that is not there."""
-        kind = _kind_named(operation)
-        pool = GUESSES.get(kind, ()) or ("default",)
-        return f"{pool[int(self.rng.integers(len(pool)))]}-{self.rng.integers(2, 99)}"
 
     def assume(self, role: str) -> bool:
         """Whether the role could be assumed; if so, everything after is done as the role."""
@@ -296,20 +280,3 @@ class Intruder:
         if operation.startswith("iam:"):
             return held.how in ("token", "federation")
         return operation == "sts:AssumeRole" and held.how == "federation"
-
-
-_NAMED = (
-    ("secretsmanager:", "secrets"), ("ssm:GetParameter", "parameters"), ("s3:", "buckets"), ("dynamodb:D", "tables"),
-    ("dynamodb:Scan", "tables"), ("lambda:GetFunction", "functions"), ("iam:ListRolePol", "roles"), ("iam:GetRole", "roles"),
-    ("iam:ListAttachedRole", "roles"), ("iam:ListAccessKeys", "users"), ("ec2:DescribeInstanceAttribute", "instances"),
-    ("cloudtrail:Get", "trails"), ("guardduty:Get", "detectors"), ("bedrock:Get", "models"), ("bedrock:Inv", "models"),
-)  # fmt: skip
-_NAMELESS = frozenset(
-    {"s3:ListBuckets", "secretsmanager:ListSecrets", "bedrock:GetModelInvocationLoggingConfiguration"}
-)
-
-
-def _kind_named(operation: str) -> str:
-    if operation in _NAMELESS:
-        return ""
-    return next((kind for start, kind in _NAMED if operation.startswith(start)), "")
