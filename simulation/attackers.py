@@ -42,7 +42,7 @@ class Attack:
 
     `credential` is the key id it began with, `principal` the ARN of the role or user whose key that was. `freshness` is
     long_lived where it works with the credential it stole, minted where it first buys a fresh one; `origin` simulated or
-    captured; `style` the tools, `variation` what a plain hand shows of itself.
+    captured; `style` the tools, `variation` what a plain hand shows of itself. `benign` marks what only looks like one.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Attack:
     origin: str = "simulated"
     style: str = "script"
     variation: str = "own"
+    benign: bool = False
 
     @property
     def loop(self) -> str:

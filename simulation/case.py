@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import chain
 from multiprocessing import get_context
+from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -142,13 +143,7 @@ class Written:
     benign_episodes: int
 
 
-class _Arrival(NamedTuple):
-    at_s: int  # of delivery
-    call: Call
-    request_id: str
-    event_id: str
-
-
+_Arrival = tuple[int, Call, str, str]  # when it is delivered, the call, request and event id
 FileKey = tuple[str, str, int]  # baseline or live, region, Unix seconds at which the file closes
 
 
@@ -311,16 +306,22 @@ def _day(recipe: _Recipe, day: int) -> tuple[dict[FileKey, list[_Arrival]], list
     arrivals += _hostile(recipe, day)
     files: dict[FileKey, list[_Arrival]] = defaultdict(list)
     file_s, report_from_s, end_s = recipe.plan.feed.file_s, recipe.report_from_s, recipe.end_s
-    for arrival in sorted(arrivals, key=lambda arrival: arrival[0]):
+    regions = _Regions()
+    for arrival in sorted(arrivals, key=itemgetter(0)):
         call = arrival[1]
         if call.at_s < end_s:
             part = "baseline" if call.at_s < report_from_s else "live"
-            files[part, _region(call), (arrival[0] // file_s + 1) * file_s].append(arrival)
+            region = regions[call.operation] or call.region or call.session.region
+            files[part, region, (arrival[0] // file_s + 1) * file_s].append(arrival)
     return files, seen
 
 
-def _region(call: Call) -> str:
-    return operations.recorded_region(call.operation.partition(":")[0], call.region or call.session.region)
+class _Regions(dict[str, str]):
+    """The region an operation is always recorded in, empty where that follows from the call."""
+
+    def __missing__(self, operation: str) -> str:
+        region = self[operation] = operations.recorded_region(operation.partition(":")[0], "")
+        return region
 
 
 def _benign(recipe: _Recipe, day: int) -> tuple[list[_Arrival], list[Seen]]:
@@ -338,7 +339,7 @@ def _benign(recipe: _Recipe, day: int) -> tuple[list[_Arrival], list[Seen]]:
 def _hostile(recipe: _Recipe, day: int) -> list[_Arrival]:
     from_s, until_s = recipe.estate.midnight_s(day), recipe.estate.midnight_s(day + 1)
     arrivals = chain.from_iterable(_attack(recipe, number) for number in range(len(recipe.attacks)))
-    return [arrival for arrival in arrivals if from_s <= arrival.call.at_s < until_s]
+    return [arrival for arrival in arrivals if from_s <= arrival[1].at_s < until_s]
 
 
 def _attack(recipe: _Recipe, number: int) -> list[_Arrival]:
@@ -352,11 +353,13 @@ def _delivered(calls: Sequence[Call], naming: Sequence[int], delays: Sequence[in
     rng = np.random.default_rng(delays)
     late_s = rng.integers(feed.fastest_s, feed.slowest_s, len(calls)).tolist()
     made = [
-        _Arrival(call.at_s + late_s[row], call, ids[72 * row : 72 * row + 36], ids[72 * row + 36 : 72 * row + 72])
-        for row, call in enumerate(calls)
+        (call.at_s + late, call, ids[at : at + 36], ids[at + 36 : at + 72])
+        for call, late, at in zip(calls, late_s, range(0, len(ids), 72), strict=True)
     ]
-    again = np.flatnonzero(rng.random(len(calls)) < feed.twice).tolist()
-    return made + [made[row]._replace(at_s=made[row].at_s + _SECOND_COPY_S) for row in again]
+    for row in np.flatnonzero(rng.random(len(calls)) < feed.twice).tolist():
+        at_s, *same = made[row]
+        made.append((at_s + _SECOND_COPY_S, *same))
+    return made
 
 
 def _episodes(recipe: _Recipe, known: Sequence[Member]) -> list[Episode]:
@@ -386,5 +389,5 @@ def _episode(recipe: _Recipe, number: int, victim: Member) -> Episode:
         victim.kind,
         list(dict.fromkeys(members.principal(call.session) for call in attack.calls)),
         attack.credentials,
-        [Moment(arrival.event_id, timestamp(arrival.call.at_s)) for arrival in arrivals],
+        [Moment(event_id, timestamp(call.at_s)) for _, call, _, event_id in arrivals],
     )

@@ -104,6 +104,12 @@ def record(call: Call, rng: np.random.Generator) -> Record:
     return body | _trailer(call, service, region)
 
 
+def name_of(session: Session) -> str:
+    """The name of the role or user a session speaks for; empty where it has none."""
+    issuer = session.identity.get("sessionContext", {}).get("sessionIssuer", {})
+    return str(issuer.get("userName") or session.identity.get("userName", ""))
+
+
 def timestamp(at_s: int) -> str:
     """Whole seconds in UTC, as `eventTime` is written: 2026-03-02T00:00:00Z."""
     return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -61,6 +61,8 @@ class Encoder:
 
     def encoded(self, call: Call, request_id: str, event_id: str) -> bytes:
         """The call's record as one line of JSON."""
+        if call.verbatim is not None:
+            return _json(call.verbatim | {"requestID": request_id, "eventID": event_id})
         session = self._sessions.get(id(call.session)) or self._met(call.session)
         form, whole, head, tail = self._resources.get(call.resource) or self._named(call.resource)
         _, traits, identity, source, agent, arn = session

@@ -12,6 +12,7 @@ from simulation import changes, workloads
 from simulation.cloudtrail import Call, Record, record
 from simulation.growth import cast
 from simulation.identities import Identity
+from simulation.shift import DAY_S, Shift
 
 START = "2026-03-02"
 
@@ -31,7 +32,7 @@ class Estate:
 
     def midnight_s(self, day: int) -> int:
         """Unix seconds at which the day begins."""
-        return self._start_s + (day - 1) * workloads.DAY_S
+        return self._start_s + (day - 1) * DAY_S
 
     def calls(self, name: str, day: int) -> list[Call]:
         """What the named identity does on the day, in time order; KeyError for a name the estate does not have."""
@@ -40,7 +41,7 @@ class Estate:
         if not born.born_day <= day <= self.days:
             return []
         rng = np.random.default_rng([self.seed, number, 3, day])
-        shift = workloads.Shift(changes.as_of(born, day), (self.seed, number), day, self.midnight_s(day), rng)
+        shift = Shift(changes.as_of(born, day), (self.seed, number), day, self.midnight_s(day), rng)
         return changes.disturbed(workloads.calls(shift), shift.identity, day, rng)
 
     def day(self, day: int) -> list[Record]:

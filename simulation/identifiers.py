@@ -7,6 +7,7 @@ Prefixes (AKIA, ASIA, AIDA, AROA): IAM User Guide, "IAM identifiers", section "U
 
 import base64
 import hashlib
+from functools import lru_cache
 
 import numpy as np
 
@@ -51,5 +52,6 @@ def uuid_of(name: str) -> str:
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:32]}"
 
 
+@lru_cache(maxsize=1 << 14)
 def _derived(name: str) -> str:
     return base64.b32encode(hashlib.sha256(name.encode()).digest()).decode()

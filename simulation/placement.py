@@ -10,6 +10,7 @@ from itertools import combinations, product
 import numpy as np
 
 from simulation.attack.campaign import Cell, campaign
+from simulation.attack.choosing import Chooser
 from simulation.attack.hands import MIMICRIES
 from simulation.attack.launch import FRESHNESS, Manner
 from simulation.attack.loops import LOOPS
@@ -54,11 +55,19 @@ def balanced(
     return made
 
 
-def placed(estate: Inhabited, seed: int, count: int, days: range, loops: Sequence[str] = tuple(LOOPS)) -> list[Attack]:
+def placed(
+    estate: Inhabited,
+    seed: int,
+    count: int,
+    days: range,
+    loops: Sequence[str] = tuple(LOOPS),
+    chooser: Chooser | None = None,
+) -> list[Attack]:
     """`count` attacks at random times within those days of the estate, in order of their first call.
 
     A loop that only some identities can suffer (a vendor's role, emergency access) is drawn at most as often as there are
-    such identities at work. ValueError for an unknown loop, or where the estate has too few identities to attack.
+    such identities at work. A `chooser` shared with transplants keeps their victims apart. ValueError for an unknown loop,
+    or where the estate has too few identities to attack.
     """
     if unknown := [loop for loop in loops if loop not in LOOPS]:
         raise ValueError(f"unknown loop {unknown[0]!r}: wanted one of {', '.join(LOOPS)}")
@@ -67,7 +76,7 @@ def placed(estate: Inhabited, seed: int, count: int, days: range, loops: Sequenc
     design = balanced(factors, count, rng, _is_possible, {loop: _room(estate, loop, days) for loop in loops})
     if len(design) < count:
         raise ValueError(f"{count} attacks were asked for, but there is nobody for more than {len(design)} of them")
-    return campaign(estate, seed, [Cell(loop, Manner(*manner)) for loop, *manner in design], days)
+    return campaign(estate, seed, [Cell(loop, Manner(*manner)) for loop, *manner in design], days, chooser)
 
 
 def _is_possible(cell: Levels) -> bool:

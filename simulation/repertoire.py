@@ -4,6 +4,8 @@ Operation names are those CloudTrail records (Lambda's carry API dates): each se
 "Logging API calls with AWS CloudTrail".
 """
 
+from functools import lru_cache
+
 from simulation.identifiers import ACCOUNT, uuid_of
 
 THEMES: dict[str, tuple[str, ...]] = {
@@ -268,6 +270,7 @@ MODELS = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=1 << 17)
 def resource(operation: str, stem: str, pick: int) -> str:
     """The thing an identity named `stem` touches with the operation; `pick` chooses among the few it owns, stably."""
     service = operation.partition(":")[0]

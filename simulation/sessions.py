@@ -5,6 +5,7 @@ federation); IAM User Guide, "Logging IAM and AWS STS API calls with AWS CloudTr
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -32,6 +33,7 @@ class Entry:
     mint: Call
 
 
+@lru_cache(maxsize=1 << 14)
 def role_arn(role: str) -> str:
     """The ARN of a role, with the path AWS gives single sign-on and service-linked roles."""
     path = "aws-reserved/sso.amazonaws.com/" if role.startswith("AWSReservedSSO_") else ""

@@ -14,9 +14,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from detector.errors import InputError
+from simulation.attack.choosing import Chooser
 from simulation.case import Feed, Plan, Written, write
+from simulation.laptops import laptops as at_laptops
 from simulation.placement import placed
 from simulation.registry import founded
+from simulation.transplants import MIMICRIES, transplants
+from simulation.transplants import captures as captured
 
 SMALL = 3000
 """Identity-days below which a second process costs more than it saves."""
@@ -49,6 +53,9 @@ def simulate(
     days: Number = 30,
     baseline_days: Number = 7,
     attacks: Number = 60,
+    captures: str = "",
+    half: str = "",
+    laptops: Number = 0,
     clean: Annotated[bool, Parameter(negative=())] = False,
     slowest_s: Number = 330,
     twice: float = 0.003,
@@ -73,6 +80,13 @@ def simulate(
         How many of the days come first, without an attack, to be learned from.
     attacks
         How many attacks, spread evenly over loops, paces, mimicry and freshness, each on a victim of its own.
+    captures
+        A folder of captured attacks (CloudTrail records, one technique a file) to move onto identities of the estate, each
+        once from elsewhere and once from the victim's own place.
+    half
+        Only the `tuning` or only the `reporting` half of the captures, by their file names.
+    laptops
+        How many engineers use a workload's key from a laptop: benign, counted apart.
     clean
         No attack at all: for counting false alarms.
     slowest_s
@@ -89,7 +103,13 @@ def simulate(
         feed = Feed(min(30, max(slowest_s - 1, 0)), slowest_s, twice)
         plan = Plan(f"{estate}-{seed}", seed, estate, days, baseline_days, feed)
         lives = founded(estate, seed, identities, days)
-        hostile = [] if clean else placed(lives, seed, attacks, range(baseline_days + 1, days + 1))
+        watched = range(baseline_days + 1, days + 1)
+        chooser = Chooser(lives, seed, watched)
+        hostile = [] if clean else placed(lives, seed, attacks, watched, chooser=chooser)
+        if captures and not clean:
+            found = captured(Path(captures), half)
+            hostile += transplants(lives, seed, found, MIMICRIES, watched, chooser)
+        hostile += at_laptops(laptops, seed, chooser)
         chosen = processes or (min(2, os.cpu_count() or 1) if identities * days > SMALL else 1)
         with _days_progress(days, quiet=json) as progress:
             written = write(Path(out), lives, plan, hostile, chosen, progress)

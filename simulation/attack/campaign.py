@@ -48,12 +48,12 @@ def campaign(
     made: list[Attack] = []
     for number in sorted(range(len(wanted)), key=lambda number: (len(LOOPS[wanted[number].loop].paths), number)):
         rng = np.random.default_rng([seed, 42, number])
-        made.append(_one(wanted[number], estate, seed, chooser, rng))
+        made.append(_one(wanted[number], chooser, rng))
     return sorted(made, key=lambda one: one.calls[0].at_s)
 
 
-def _one(cell: Cell, estate: Estate, seed: int, chooser: Chooser, rng: np.random.Generator) -> Attack:
-    account = Account(estate.identities, seed)
+def _one(cell: Cell, chooser: Chooser, rng: np.random.Generator) -> Attack:
+    account = Account(chooser.residents)
     is_slow = cell.manner.pace == "slow"
     paths = LOOPS[cell.loop].paths
     victim, at_s = chooser.choose(paths, is_slow, rng)

@@ -35,17 +35,16 @@ CONTENT_READS = frozenset(
 GUESSES: dict[str, tuple[str, ...]] = {
     "roles": (
         "admin", "Administrator", "OrganizationAccountAccessRole", "devops", "deploy", "terraform", "AdminRole",
-        "ci-deploy", "platform-admin", "lambda-execution", "ec2-admin",
+        "platform-admin", "lambda-execution", "ec2-admin", "ReadOnly", "jenkins",
     ),
-    "users": ("admin", "root", "backup", "deploy", "terraform", "ci", "jenkins", "legacy-shared"),
+    "users": ("admin", "root", "backup", "deploy", "terraform", "ci", "jenkins", "s3-user"),
     "secrets": (
         "prod/db/password", "production/database", "api-keys", "prod/api/key", "rds/master", "stripe", "github-token",
-        "prod/orders/credential-0",
     ),
-    "parameters": ("/prod/db/password", "/production/api-key", "/app/config", "/prod/orders/setting-0"),
-    "buckets": ("backups", "prod-data", "customer-exports", "terraform-state", "shop-backup", "shop-orders"),
+    "parameters": ("/prod/db/password", "/production/api-key", "/app/config"),
+    "buckets": ("backups", "prod-data", "customer-exports", "terraform-state", "logs", "company-backup"),
     "tables": ("users", "customers", "orders", "sessions"),
-    "functions": ("api", "worker", "auth", "orders-a"),
+    "functions": ("api", "worker", "auth"),
     "instances": ("i-0123456789abcdef0",),
     "trails": ("default", "management-events"),
     "detectors": (),

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from simulation.attack.account import Member
+from simulation.attack.residents import Member, Residents
 from simulation.attack.victim import Victim
 from simulation.cloudtrail import Call
 
@@ -31,9 +31,18 @@ class Chooser:
     def __init__(self, estate: Estate, seed: int, days: range) -> None:
         self.estate, self.days = estate, days
         rng = np.random.default_rng([seed, 41])
+        self.residents = Residents(estate.identities, seed, self._some_calls)
         self.end_s = estate.midnight_s(days.stop)
         members = [member for member in estate.identities if member.kind not in _RESTED_KINDS]
         self.left = [members[number] for number in rng.permutation(len(members))]
+
+    def _some_calls(self, name: str) -> list[Call]:
+        """The calls of a day on which the identity was at work, before the days or in the first week of them."""
+        start = self.days.start
+        for day in [*range(start - 1, max(0, start - 8), -1), *range(start, min(start + 7, self.days.stop))]:
+            if calls := self.estate.calls(name, day):
+                return calls
+        return []
 
     def choose(self, paths: Sequence[str], is_slow: bool, rng: np.random.Generator) -> tuple[Victim, int]:
         """A victim on one of the paths and when (Unix seconds) it begins; ValueError if nobody is left."""

@@ -8,6 +8,7 @@ Can Persist with AWS User Federation" (crowdstrike.com/blog/how-adversaries-pers
 
 from simulation.attack.intruder import Intruder
 
+_KEYS_LIE_THERE = 0.6  # of secrets, state files and function settings hold a key
 _NAMES = ("support", "backup", "svc-monitor", "aws-audit", "devops", "s3-sync", "root-admin", "ses-smtp")
 
 
@@ -31,11 +32,11 @@ def widen(me: Intruder) -> bool:
     """Whether some way of granting oneself more worked; each denial leads to another way."""
     mine, own = me.me, me.kind
     ways = [
-        (f"iam:Put{own}Policy", mine), (f"iam:Attach{own}Policy", mine), ("iam:CreatePolicyVersion", "shop-base"),
-        ("iam:SetDefaultPolicyVersion", "shop-base"), ("iam:UpdateAssumeRolePolicy", me.names("roles", 1)[0]),
+        (f"iam:Put{own}Policy", mine), (f"iam:Attach{own}Policy", mine), ("iam:CreatePolicyVersion", "base"),
+        ("iam:SetDefaultPolicyVersion", "base"), ("iam:UpdateAssumeRolePolicy", me.names("roles", 1)[0]),
         ("iam:AddUserToGroup", mine), ("lambda:UpdateFunctionCode20150331v2", me.some("lambda:GetFunction")),
-        ("iam:PassRole", mine), ("glue:CreateDevEndpoint", "dev"), ("cloudformation:CreateStack", "shop-support"),
-        ("lambda:CreateFunction20150331", "shop-sync"),
+        ("iam:PassRole", mine), ("glue:CreateDevEndpoint", "dev"), ("cloudformation:CreateStack", "support"),
+        ("lambda:CreateFunction20150331", "sync"),
     ]  # fmt: skip
     for number in me.rng.permutation(len(ways))[: int(me.rng.integers(3, 8))]:
         operation, resource = ways[number]
@@ -64,7 +65,7 @@ def leaked_secret_pivot(me: Intruder) -> None:
             found = me.ask("s3:GetObject", f"{bucket}/terraform.tfstate") or found
         for function in me.names("functions", 2):
             found = me.ask("lambda:GetFunctionConfiguration20150331v2", function) or found
-    if _next_role(me):
+    if (found and me.rng.random() < _KEYS_LIE_THERE and me.find_key()) or _next_role(me):
         me.introduce()
         me.look(["secrets", "storage"])
     _spoils(me)
@@ -78,7 +79,7 @@ def vault_self_grant(me: Intruder) -> None:
     for secret in wanted[: int(me.rng.integers(1, 4))]:
         me.ask("secretsmanager:GetSecretValue", secret)
     own = me.kind
-    ways = [(f"iam:Put{own}Policy", me.me), (f"iam:Attach{own}Policy", me.me), ("iam:CreatePolicyVersion", "shop-base")]
+    ways = [(f"iam:Put{own}Policy", me.me), (f"iam:Attach{own}Policy", me.me), ("iam:CreatePolicyVersion", "base")]
     ways += [
         ("secretsmanager:PutResourcePolicy", wanted[0]),
         ("kms:CreateGrant", "vault"),

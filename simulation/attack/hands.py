@@ -43,7 +43,7 @@ def hand(mimicry: str, agent: str, rng: np.random.Generator) -> Hand:
     if variation == "anonymised":
         exits = tuple(_exit(rng) for _ in range(12))
         return Hand(variation, exits, agent, stays=int(rng.integers(2, 7)))
-    source = f"198.51.100.{rng.integers(100, 200)}" if variation == "vpn" else _server(rng)
+    source = _exit(rng) if variation == "vpn" else _server(rng)
     return Hand(variation, (source,), "" if variation == "copied_agent" else agent)
 
 

@@ -1,4 +1,4 @@
-"""The intruder: it asks, reads the answer, remembers what the answer gave away, and keeps its footholds.
+"""The intruder: it asks, reads the answer, and keeps its footholds.
 
 Loops (`simulation.attack.loops`) are policies written against this class: they say what to try next, this says when, from
 where, with which credential, and what the account answers.
@@ -10,18 +10,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from simulation import sessions
-from simulation.attack.account import Account, name_of
-from simulation.attack.catalogue import CONTENT_READS, GLOBAL, GUESSES, REGIONS, REVEALS
+from simulation.attack.account import Account
+from simulation.attack.catalogue import CONTENT_READS, GLOBAL, REGIONS
 from simulation.attack.hands import Hand
+from simulation.attack.mind import Mind
 from simulation.attack.styles import Style
 from simulation.attack.tempo import Pace
 from simulation.attack.victim import Victim
-from simulation.cloudtrail import Call, Record, Session
+from simulation.cloudtrail import Call, Record, Session, name_of
 from simulation.identifiers import access_key
 from simulation.sessions import Client, Entry
 
 _ROLE_LIFE_S, _TOKEN_LIFE_S, _LONG_S = 3600, 12 * 3600, 1 << 40
 _COVER_LENGTH = 2
+_SELF_CHAINED = 0.7
 
 
 class Leaves(Exception):  # noqa: N818  it is no error: the intruder has had enough
@@ -30,7 +32,7 @@ class Leaves(Exception):  # noqa: N818  it is no error: the intruder has had eno
 
 @dataclass(frozen=True, slots=True)
 class Foothold:
-    """A credential in hand: `how` it came (stolen, role, token, federation, anew, key), from which other one, until when."""
+    """A credential in hand: `how` it came (stolen, found, role, token, federation, anew, key), from which other one, until when."""
 
     session: Session
     how: str
@@ -38,7 +40,7 @@ class Foothold:
     parent: "Foothold | None" = None
 
 
-class Intruder:
+class Intruder(Mind):
     """One intruder at work from `at_s` on. `hiding` mixes the victim's own calls in, one for each of its own on average."""
 
     def __init__(
@@ -52,11 +54,11 @@ class Intruder:
         rng: np.random.Generator,
         hiding: bool = False,
     ) -> None:
+        super().__init__(rng)
         self.account, self.victim, self.hand, self.pace, self.style = account, victim, hand, pace, style
-        self.at_s, self.rng, self.hiding = at_s, rng, hiding
+        self.at_s, self.hiding = at_s, hiding
         self.calls: list[Call] = []
         self.left = pace.patience(rng)
-        self.known: dict[str, list[str]] = {}
         self.denials: dict[str, int] = {}
         self.answer = ""
         self._spare: Foothold | None = None
@@ -90,8 +92,7 @@ class Intruder:
         service = operation.partition(":")[0]
         self.denials[service] = self.denials.get(service, 0) + 1 if failure == "denied" else 0
         if not failure:
-            for kind in REVEALS.get(operation, ()):
-                self.known[kind] = list(self.account.things[kind])
+            self.learn(operation, self.account.things)
         return not failure
 
     def look(self, topics: Sequence[str]) -> int:
@@ -114,7 +115,7 @@ class Intruder:
             self.ask("sts:GetCallerIdentity")
         wants_own = self.style.name != "script" and self.rng.random() < 0.5
         if wants_own and self.ask(f"iam:ListAttached{self.kind}Policies", self.me):
-            self.ask("iam:GetPolicyVersion", "shop-base")
+            self.ask("iam:GetPolicyVersion", "base")
 
     def waste(self) -> None:
         """Now and then, as the style has it, a call that cannot work."""
@@ -131,22 +132,6 @@ class Intruder:
             ("cloudtrail:LookupEvents", "invalid"),
         )[int(self.rng.integers(8))]
         self.ask(operation, self.made_up(operation), failure=failure)
-
-    def some(self, operation: str, kind: str = "") -> str:
-        """Something to name in the operation: what was found, or else a guess; '' where it takes nothing."""
-        named = self.names(kind or _kind_named(operation), 1)
-        return named[0] if named else ""
-
-    def names(self, kind: str, most: int) -> list[str]:
-        """Up to `most` things of a kind in random order: those found, or else guesses."""
-        pool = self.known.get(kind) or GUESSES.get(kind, ())
-        return [pool[number] for number in self.rng.permutation(len(pool))[:most]]
-
-    def made_up(self, operation: str) -> str:
-        """A name of something that is not there."""
-        kind = _kind_named(operation)
-        pool = GUESSES.get(kind, ()) or ("default",)
-        return f"{pool[int(self.rng.integers(len(pool)))]}-{self.rng.integers(2, 99)}"
 
     def assume(self, role: str) -> bool:
         """Whether the role could be assumed; if so, everything after is done as the role."""
@@ -169,14 +154,12 @@ class Intruder:
         """Whether the credential in hand gave a fresh session; later calls use it.
 
         A user's key buys a session or a federation token. A role is asked for again the way its owner asks (with the
-        pipeline's or the vendor's own proof), or else the session is chained into a role that lets it.
+        pipeline's or the vendor's own proof), or else the session is chained: mostly into the same role, or one that lets it.
         """
         session = self.foothold.session
         if session.identity.get("type") != "IAMUser":
             again = self.victim.asks_anew(session, self.at_s, self.rng)
-            return (
-                self._asks_anew(again) if again else any(map(self.assume, self.account.targets(self.me, self.at_s)[:1]))
-            )
+            return self._asks_anew(again) if again else self.assume(self._chained())
         if not session.key_id.startswith("AKIA"):
             return False
         self._wait()
@@ -188,6 +171,12 @@ class Intruder:
         how = "federation" if federated else "token"
         self.foothold = Foothold(entry.session, how, self.at_s + _TOKEN_LIFE_S, self.foothold)
         return True
+
+    def _chained(self) -> str:
+        """The role to become for a fresh session."""
+        others = self.account.targets(self.me, self.at_s)
+        is_own = self.rng.random() < _SELF_CHAINED or not others
+        return self.me if is_own else others[int(self.rng.integers(len(others)))]
 
     def _asks_anew(self, entry: Entry) -> bool:
         self._wait()
@@ -210,6 +199,17 @@ class Intruder:
     def use_key(self) -> None:
         """Go on with the last key that was made."""
         self.foothold = self._spare or self.foothold
+
+    def find_key(self) -> bool:
+        """Whether a key of some user lay where it has just looked; everything after is done with it, from where it is now."""
+        keys = {name: session for name, session in self.account.residents.keys.items() if name != self.me}
+        if not keys:
+            return False
+        here = self.foothold.session
+        found = keys[list(keys)[int(self.rng.integers(len(keys)))]]
+        found = replace(found, source=here.source, agent=here.agent, region=here.region)
+        self.foothold = Foothold(found, "found", _LONG_S, self.foothold)
+        return True
 
     def back(self) -> None:
         """Return to the credential the current one was got with."""
@@ -280,20 +280,3 @@ class Intruder:
         if operation.startswith("iam:"):
             return held.how in ("token", "federation")
         return operation == "sts:AssumeRole" and held.how == "federation"
-
-
-_NAMED = (
-    ("secretsmanager:", "secrets"), ("ssm:GetParameter", "parameters"), ("s3:", "buckets"), ("dynamodb:D", "tables"),
-    ("dynamodb:Scan", "tables"), ("lambda:GetFunction", "functions"), ("iam:ListRolePol", "roles"), ("iam:GetRole", "roles"),
-    ("iam:ListAttachedRole", "roles"), ("iam:ListAccessKeys", "users"), ("ec2:DescribeInstanceAttribute", "instances"),
-    ("cloudtrail:Get", "trails"), ("guardduty:Get", "detectors"), ("bedrock:Get", "models"), ("bedrock:Inv", "models"),
-)  # fmt: skip
-_NAMELESS = frozenset(
-    {"s3:ListBuckets", "secretsmanager:ListSecrets", "bedrock:GetModelInvocationLoggingConfiguration"}
-)
-
-
-def _kind_named(operation: str) -> str:
-    if operation in _NAMELESS:
-        return ""
-    return next((kind for start, kind in _NAMED if operation.startswith(start)), "")

@@ -103,7 +103,7 @@ def _prepare(loop: str, me: Intruder, manner: Manner) -> None:
         way = [me.me, *(roles[number] for number in me.rng.permutation(len(roles))[:2])]
         for caller, role in pairwise(way):
             me.account.trust(caller, role)
-    if manner.freshness == "minted" and not me.account.targets(me.me, me.at_s):
+    if manner.freshness == "minted":
         me.account.trust(me.me, me.me)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from simulation.cloudtrail import Call, Session, timestamp
+from simulation.cloudtrail import Call, Session, name_of, timestamp
 from simulation.identifiers import access_key
 from simulation.sessions import Entry, credentials
 
@@ -14,12 +14,15 @@ _HABITS = 400  # of the victim's latest calls
 
 
 class Victim:
-    """An identity as its calls show it, in time order. ValueError where it has used no credential at all."""
+    """An identity as its calls show it, in time order; what others did on its way in is left out.
+
+    ValueError where it has used no credential of its own.
+    """
 
     def __init__(self, name: str, kind: str, path: str, calls: Sequence[Call]) -> None:
         self.name, self.kind, self.path = name, kind, path
         self._mints = {_minted(call): call for call in calls if _minted(call)}
-        self.calls = [call for call in calls if _is_use(call)]
+        self.calls = [call for call in calls if _is_use(call) and name_of(call.session) == name]
         self._times = [call.at_s for call in self.calls]
         if not self.calls:
             raise ValueError(f"{name} has used no credential: nothing to steal")

@@ -73,3 +73,17 @@ def test_a_session_that_looks_the_same_but_is_used_elsewhere_is_told_apart() -> 
     call = Call(1_772_409_600, _SESSION, "s3:ListBuckets")
     calls = [call, replace(call, session=replace(_SESSION, source="192.0.2.78", region="eu-west-1")), call]
     assert encoded(calls) == slowly(calls)
+
+
+def test_a_captured_record_is_encoded_as_it_stands_with_ids_of_its_own() -> None:
+    captured = {
+        "eventName": "GetObject",
+        "errorCode": "NoSuchKey",
+        "eventID": "old",
+        "requestParameters": {"key": "ü%"},
+    }
+    calls = [Call(1_772_409_600, _SESSION, "s3:GetObject", verbatim=captured)]
+    assert encoded(calls) == slowly(calls)
+    written = json.loads(encoded(calls)[0])
+    assert written["eventID"] != "old"
+    assert {**written, "requestID": 0, "eventID": 0} == {**captured, "requestID": 0, "eventID": 0}

@@ -118,3 +118,49 @@ def test_a_place_that_cannot_be_written_is_one_line(outpace: Run, tmp_path: Path
     (tmp_path / "file").write_text("")
     done = outpace("simulate", tmp_path / "file" / "case", *small())
     assert (done.code, done.err.count("\n")) == (2, 1)
+
+
+def technique(number: int) -> list[dict[str, Any]]:
+    who = {"type": "IAMUser", "arn": "arn:aws:iam::999988887777:user/inventor", "accountId": "999988887777"}
+    body = {"eventSource": "iam.amazonaws.com", "awsRegion": "xx-north-2r", "recipientAccountId": "999988887777"}
+    body |= {"sourceIPAddress": "250.7.7.7", "userAgent": "stratus-red-team", "eventVersion": "1.08"}
+    who |= {"accessKeyId": "AKIAINVENTEDKEY00001", "userName": "inventor"}
+    names = ("CreateUser", "CreateAccessKey")[: 1 + number % 2]
+    times = [f"2024-07-30T21:31:{10 + second}Z" for second in range(len(names))]
+    return [{**body, "userIdentity": who, "eventName": n, "eventTime": t} for n, t in zip(names, times, strict=True)]
+
+
+def test_captures_are_moved_onto_identities_of_the_estate(outpace: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "captures"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"aws.persistence.technique-{number}.json").write_text(json.dumps(technique(number)))
+    assert outpace("simulate", tmp_path / "case", *small(attacks=2), "--captures", folder, "--json").code == 0
+    episodes = lines(tmp_path / "case" / "episodes.jsonl")
+    moved = [one for one in episodes if one["origin"] == "captured"]
+    assert len(episodes) == 8
+    assert sorted(one["mimicry"] for one in moved) == ["bind"] * 3 + ["plain"] * 3
+    assert {one["loop"] for one in moved} == {"persistence"}
+    assert len({one["victim"] for one in episodes}) == 8
+    done = outpace("replay", tmp_path / "case" / "records" / "live", "--json")
+    assert json.loads(done.out)["rejected"] == 0
+
+
+def test_a_folder_without_captures_or_an_unknown_half_ends_as_one_line(outpace: Run, tmp_path: Path) -> None:
+    (tmp_path / "one.json").write_text(json.dumps(technique(1)))
+    for options, reason in (
+        (["--captures", tmp_path / "none"], "no captures"),
+        (["--captures", tmp_path, "--half", "x"], "'x'"),
+    ):
+        ran = outpace("simulate", tmp_path / "case", *small(), *options)
+        assert ran.code == 2
+        assert reason in ran.err
+        assert ran.err.count("\n") == 1
+
+
+def test_an_engineer_at_a_laptop_is_benign_and_counted_apart(outpace: Run, tmp_path: Path) -> None:
+    made = json.loads(outpace("simulate", tmp_path / "case", *small(attacks=3), "--laptops", 2, "--json").out)
+    assert (made["attacks"], made["benign_episodes"]) == (3, 2)
+    episodes = lines(tmp_path / "case" / "episodes.jsonl")
+    assert [one["loop"] for one in episodes if one["benign"]] == ["laptop", "laptop"]
+    assert len({one["victim"] for one in episodes}) == 5

@@ -10,10 +10,11 @@ import pytest
 from simulation.attack.account import Account
 from simulation.attack.launch import Manner, attack, many_keys
 from simulation.attack.loops import LOOPS
+from simulation.attack.residents import Residents
 from simulation.attack.tempo import PACES
 from simulation.attack.victim import Victim
 from simulation.attackers import Attack
-from simulation.cloudtrail import record
+from simulation.cloudtrail import name_of, record
 from simulation.estate import Estate
 
 _ESTATE = Estate(seed=11, identities=40, days=12)
@@ -27,13 +28,14 @@ def victim(name: str) -> Victim:
     return Victim(name, member.kind, member.path, [c for day in _DAYS for c in _ESTATE.calls(name, day)])
 
 
+_RESIDENTS = Residents(_ESTATE.identities, 3, lambda name: _ESTATE.calls(name, 7))
 _VICTIMS = {name: victim(name) for name in _MACHINES}
 
 
 def launched(loop: str, who: str = "svc-media", seed: int = 1, **how: str) -> Attack:
     held = _VICTIMS[who]
     uses = held.uses_between(_ESTATE.midnight_s(8), _ESTATE.midnight_s(9))
-    account = Account(_ESTATE.identities, 3)
+    account = Account(_RESIDENTS)
     return attack(loop, account, held, uses[len(uses) // 2] + 5, np.random.default_rng(seed), Manner(**how))
 
 
@@ -154,7 +156,7 @@ def test_a_denied_way_is_left_for_another_one() -> None:
 
 
 def test_what_a_listing_gave_away_is_what_is_asked_for_next() -> None:
-    secrets = set(Account(_ESTATE.identities, 3).things["secrets"])
+    secrets = set(Account(_RESIDENTS).things["secrets"])
     told, blind = Counter[bool](), Counter[bool]()
     for seed in range(40):
         is_told = False
@@ -192,6 +194,19 @@ def test_a_chain_goes_through_roles_with_the_key_each_assumption_gave() -> None:
         assert len(made.principals) <= len(given)
 
 
+def test_a_key_that_lay_about_is_used_from_where_the_intruder_is() -> None:
+    pivoted = set()
+    for seed in range(40):
+        made = launched("leaked_secret_pivot", "svc-media", seed, mimicry="bind", pace="machine")
+        own = made.calls[0].session
+        for call in made.calls:
+            if call.session.principal_arn != made.principal and call.session.key_id.startswith("AKIA"):
+                assert (call.session.source, call.session.agent) == (own.source, own.agent)
+                assert call.session.key_id == _RESIDENTS.keys[name_of(call.session)].key_id
+                pivoted.add(seed)
+    assert len(pivoted) > 3
+
+
 def test_a_slow_attack_asks_again_for_what_ran_out() -> None:
     made = [launched("privilege_chaining", seed=seed, pace="slow") for seed in range(12)]
     renewed = 0
@@ -212,7 +227,7 @@ def test_a_model_is_probed_in_several_regions_and_then_run_up() -> None:
 
 def test_many_keys_are_tried_from_one_place() -> None:
     at_s = _ESTATE.midnight_s(8) + 15 * 3600
-    account = Account(_ESTATE.identities, 3)
+    account = Account(_RESIDENTS)
     made = many_keys(account, list(_VICTIMS.values()), at_s, np.random.default_rng(2), Manner("machine"))
     assert len(made.credentials) == len(_VICTIMS)
     assert len({call.session.source for call in made.calls}) == 1 or made.variation == "anonymised"
@@ -240,6 +255,6 @@ def test_an_unknown_loop_is_named() -> None:
 def test_nothing_can_be_stolen_before_there_is_something() -> None:
     held = _VICTIMS["svc-media"]
     with pytest.raises(ValueError, match="nothing to steal yet"):
-        attack("credential_testing", Account(_ESTATE.identities, 3), held, 0, np.random.default_rng(1), Manner())
+        attack("credential_testing", Account(_RESIDENTS), held, 0, np.random.default_rng(1), Manner())
     with pytest.raises(ValueError, match="nothing to steal"):
         Victim("nobody", "service", "workload", [])
