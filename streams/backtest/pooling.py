@@ -13,7 +13,6 @@ from streams.backtest.figures import PER, CaseScore, Promise
 from streams.backtest.missed import explained_by
 from streams.backtest.running import Run, run_case
 from streams.backtest.scoring import accused, counted_days, false_days, score_episodes, verdicts_of
-from streams.warm_up import warm_up
 
 DAY_NS = 86_400 * 10**9
 SHOWN_UNLISTED = 20
@@ -71,13 +70,12 @@ def score_tasks(
 ) -> list[CaseScore]:
     """Scores of all tasks, in their order. At most ``processes`` engines live at a time (default: one a core).
 
-    Code is compiled here first, so that processes find it in the cache. An error of a task is raised as it is; the rest is not begun.
+    A process takes one task after another, so it loads what is compiled once. An error of a task is raised as it is; the rest is not begun.
     """
     wanted = min(len(tasks), processes or os.cpu_count() or 1)
     if wanted <= 1:
         return [_told(score_task(task), done) for task in tasks]
-    warm_up(Policy())
-    with ProcessPoolExecutor(wanted, multiprocessing.get_context("spawn"), max_tasks_per_child=None) as pool:
+    with ProcessPoolExecutor(wanted, multiprocessing.get_context("spawn")) as pool:
         waiting = [pool.submit(score_task, task) for task in tasks]
         try:
             return [_told(future.result(), done) for future in waiting]
