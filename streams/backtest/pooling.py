@@ -38,7 +38,7 @@ def score_run(run: Run, policy: Policy) -> CaseScore:
         report_days=(case.end_ns - case.report_from_ns) / DAY_NS,
         attack_one_in=policy.loss.attack_one_in_identity_days,
         promises=promises(policy),
-        episodes=tuple(score_episodes(case, verdicts, explained_by(run.peaks))),
+        episodes=tuple(score_episodes(case, verdicts, explained_by(case, run.peaks))),
         days=tuple(counted_days(case, run.active)),
         false_days=tuple(false_days(case, verdicts)),
         accused=tuple(accused(case, verdicts)),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from backtesting import case_of, episode, verdict
+from backtesting import JOB, case_of, episode, verdict
 from cases import principal_of
 
 from detector.config import Budget, PathBudget, Policy
@@ -14,7 +14,7 @@ from streams.backtest.missed import NOTHING_NOTED, explained_by
 from streams.backtest.onlooker import Peak
 from streams.backtest.pooling import Task, score_run, score_tasks
 from streams.backtest.running import Run, at_budget, run_case
-from streams.backtest.scoring import score_episodes
+from streams.backtest.scoring import Verdict, score_episodes
 
 
 def test_attacks_are_contained_and_whoever_is_benign_has_days(small_run: Run) -> None:
@@ -84,16 +84,24 @@ def test_a_budget_of_the_curve_goes_for_every_path_and_never_tightens_alerts_pas
     ],
 )
 def test_a_miss_says_how_close_it_was(gate: float, says: str) -> None:
-    why = explained_by({"e1": Peak("e1-1", "iam:ListUsers", 9.5, 12.7, gate)})
-    (found,) = score_episodes(case_of(episode()), [], why)
+    case = case_of(episode())
+    why = explained_by(case, {"e1": Peak("e1-1", "iam:ListUsers", 9.5, 12.7, gate)})
+    (found,) = score_episodes(case, [], why)
     assert found.why == says
 
 
 def test_a_miss_says_what_else_stood_in_the_way() -> None:
-    def why(*verdicts: object) -> str:
-        return score_episodes(case_of(episode(seconds=(60, 70))), verdicts, explained_by({}))[0].why  # type: ignore[arg-type]
+    other = episode("e0", seconds=(0, 5), victim=JOB, principals=(JOB,), credentials=("ASIAEXAMPLE1",))
+    case = case_of(other, episode(seconds=(60, 70)))
+
+    def why(*verdicts: Verdict) -> str:
+        return score_episodes(case, verdicts, explained_by(case, {}))[1].why
 
     assert why() == NOTHING_NOTED
     assert why(verdict(65, "b", action="alert")) == f"alert only; {NOTHING_NOTED}"
-    assert why(verdict(0, "b")) == f"already revoked before it began, at 2026-03-10T12:00:00Z; {NOTHING_NOTED}"
     assert why(verdict(100, "b")) == f"revoked when it was over, 30 s after its last action; {NOTHING_NOTED}"
+    assert why(verdict(0, "b", day=12)) == NOTHING_NOTED
+    assert why(verdict(0, "b")) == NOTHING_NOTED
+    stood = "its credential stood revoked since 2026-03-10T12:00:00Z"
+    assert why(verdict(0, "b", credential="ASIAEXAMPLE1")) == f"{stood}, a false alarm; {NOTHING_NOTED}"
+    assert why(verdict(0, "e0-0", credential="ASIAEXAMPLE1")) == f"{stood}, in e0; {NOTHING_NOTED}"
