@@ -194,7 +194,8 @@ def notes(scores: Sequence[CaseScore]) -> list[str]:
     """What a reader of the figures has to know beside them."""
     found = []
     if rejected := sum(score.rejected for score in scores):
-        found.append(f"{rejected:,} records were not usable")
+        first = next(score.first_rejection for score in scores if score.rejected)
+        found.append(f"{rejected:,} records were not usable; the first is {printable(first)}")
     if unlisted := sum(score.unlisted_count for score in scores):
         first = next(score.unlisted[0] for score in scores if score.unlisted)
         found.append(

@@ -4,9 +4,11 @@ import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import NamedTuple
 
 from detector.config import Policy
+from detector.errors import InputError
 from detector.event import Path
 from streams.backtest.case import Case
 from streams.backtest.figures import PER, CaseScore, Promise
@@ -47,6 +49,7 @@ def score_run(run: Run, policy: Policy) -> CaseScore:
         events=run.events,
         baseline_events=run.baseline_events,
         rejected=run.rejected,
+        first_rejection=run.first_rejection,
         seconds=round(run.seconds, 2),
     )
 
@@ -79,6 +82,10 @@ def score_tasks(
         waiting = [pool.submit(score_task, task) for task in tasks]
         try:
             return [_told(future.result(), done) for future in waiting]
+        except BrokenProcessPool as error:
+            raise InputError(
+                f"one of {wanted} processes was ended from outside, perhaps for want of memory: try --processes {wanted // 2}"
+            ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

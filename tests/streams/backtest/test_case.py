@@ -102,6 +102,15 @@ UNFIT: dict[str, tuple[Spoil, str]] = {
         ),
         "e000 names event nowhere, which is not in its records, and 1 more like it",
     ),
+    "a label of another time": (
+        lambda f: edited(
+            f,
+            "episodes.jsonl",
+            0,
+            events=[rows(f, "episodes.jsonl")[0]["events"][0] | {"time": "2026-03-08T01:02:03Z"}],
+        ),
+        "e000 says event .* was at 2026-03-08T01:02:03Z, its record says 2026-03-07T",
+    ),
     "a case with no benign day": (
         lambda f: (
             (f / "identities.jsonl").write_text(

@@ -3,7 +3,7 @@
 import re
 from xml.etree import ElementTree
 
-from backtesting import APP, days, score_of, scored, wrong
+from backtesting import days, score_of, scored, wrong
 
 from streams.backtest.comparing import compared
 from streams.backtest.expectations import Outcome
@@ -54,7 +54,7 @@ def test_figures_curves_misses_and_reasons_are_on_it() -> None:
     assert "1 of 10" in text
     assert "10 of 10" in text
     assert "1 benign oddities" in text
-    assert APP in text
+    assert "role/app" in text
 
 
 def test_every_drawing_is_well_formed_and_inside_its_frame() -> None:

@@ -1,5 +1,6 @@
 """A case through the engine: who was active, how high the evidence went, and that nothing outside the case matters."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,8 +9,10 @@ from backtesting import JOB, case_of, episode, verdict
 from cases import principal_of
 
 from detector.config import Budget, PathBudget, Policy
+from detector.errors import InputError
 from simulation import capture
 from streams.backtest.case import read_case
+from streams.backtest.command import notes
 from streams.backtest.missed import NOTHING_NOTED, explained_by
 from streams.backtest.onlooker import Peak
 from streams.backtest.pooling import Task, score_run, score_tasks
@@ -66,6 +69,29 @@ def test_as_many_processes_as_there_are_give_the_same_scores(small_case: Path) -
     assert len(done) == 2
     for one, other in zip(alone, together, strict=True):
         assert (one.episodes, one.days, one.false_days) == (other.episodes, other.days, other.false_days)
+
+
+class Fatal:
+    """Ends the process that unpacks it."""
+
+    def __reduce__(self) -> tuple[object, tuple[int]]:
+        return os._exit, (3,)
+
+
+def test_a_process_that_is_killed_is_said_in_one_line() -> None:
+    tasks = [Task(Fatal(), Policy()), Task(Fatal(), Policy())]  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"one of 2 processes was ended from outside, .* try --processes 1"):
+        score_tasks(tasks, 2)
+
+
+def test_records_that_are_not_usable_are_told(copy_of: Callable[[], Path]) -> None:
+    folder = copy_of()
+    (folder / "records" / "live" / "torn.jsonl").write_text(
+        '{"eventVersion": "1.09", "eventSource": "s3.amazonaws.com", "eventName": 7}\n'
+    )
+    found = score_run(run_case(read_case(str(folder)), Policy()), Policy())
+    assert found.rejected == 1
+    assert "torn.jsonl:1: $" in notes([found])[0]
 
 
 def test_a_budget_of_the_curve_goes_for_every_path_and_never_tightens_alerts_past_it() -> None:
