@@ -14,14 +14,14 @@ from simulation.cloudtrail import Record, record
 from simulation.estate import Estate
 
 SEED = 7
-DAYS = 10
-REPORT_DAY = 8
+DAYS = 7
+REPORT_DAY = 6
 HOUR_S = 3600
 ATTACKS = (
-    ("leaked_key", "batch-export", 8, "plain", "machine"),
-    ("model_hijack", "svc-media", 8, "bind", "agent"),
-    ("leaked_key", "svc-orders", 9, "camo", "human"),
-    ("model_hijack", "svc-notify", 9, "plain", "agent"),
+    ("leaked_key", "batch-export", 6, "plain", "machine"),
+    ("model_hijack", "svc-media", 6, "bind", "agent"),
+    ("leaked_key", "svc-orders", 7, "camo", "human"),
+    ("model_hijack", "svc-notify", 7, "plain", "agent"),
 )
 LOOPS = {"leaked_key": "leaked_secret_pivot", "model_hijack": "model_access_hijack"}
 UNCOUNTED = ("AWSServiceRoleForAutoScaling", "AWSServiceRoleForConfig")
@@ -42,11 +42,11 @@ def principal_of(entry: Record) -> str:
 
 
 def write_case(folder: Path, seed: int = SEED, name: str = "") -> Path:
-    """A case of ten days, three of them reported, with four attacks and an engineer on a laptop."""
+    """A case of a week, two days of it reported, with four attacks and an engineer on a laptop."""
     estate = Estate(seed, days=DAYS)
     rng = np.random.default_rng([seed, 1])
     attacks = [_attack(estate, number, *chosen) for number, chosen in enumerate(ATTACKS)]
-    laptop = _attack(estate, 99, "leaked_key", "metrics-collector", 10, "plain", "human")
+    laptop = _attack(estate, 99, "leaked_key", "metrics-collector", 7, "plain", "human")
     made = [(a, [record(call, rng) for call in a.calls]) for a in (*attacks, laptop)]
     made[-1] = (laptop, made[-1][1][:3])
     by_day = {day: estate.day(day) for day in range(1, DAYS + 1)}

@@ -193,18 +193,19 @@ def _run_line(scores: Sequence[CaseScore]) -> str:
 def notes(scores: Sequence[CaseScore]) -> list[str]:
     """What a reader of the figures has to know beside them."""
     found = []
-    for score in scores:
-        if score.rejected:
-            found.append(f"{score.case}: {score.rejected:,} records were not usable")
-        if score.unlisted_count:
-            found.append(
-                f"{score.case}: {score.unlisted_count:,} principals are in the records and not in the case, their days count for nothing: {printable(score.unlisted[0])} …"
-            )
-        wrong = [f for f in score.false_days if not f.counted and f.is_revocation]
-        if wrong:
-            found.append(
-                f"{score.case}: {len(wrong):,} revocations of identities that do not count, first {printable(wrong[0].principal)}"
-            )
+    if rejected := sum(score.rejected for score in scores):
+        first = next(score.first_rejection for score in scores if score.rejected)
+        found.append(f"{rejected:,} records were not usable; the first is {printable(first)}")
+    if unlisted := sum(score.unlisted_count for score in scores):
+        first = next(score.unlisted[0] for score in scores if score.unlisted)
+        found.append(
+            f"{unlisted:,} principals are in the records and not in their case, their days count for nothing; the first is {printable(first)}"
+        )
+    wrong = [f for score in scores for f in score.false_days if not f.counted and f.is_revocation]
+    if wrong:
+        found.append(
+            f"{len(wrong):,} revocations of identities that do not count; the first is {printable(wrong[0].principal)}"
+        )
     return found
 
 

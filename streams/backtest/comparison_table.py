@@ -1,6 +1,7 @@
 """A comparison and a curve as terminal tables."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
@@ -50,7 +51,7 @@ def signed(value: float | None, is_share: bool = False) -> str:
 
 
 def _slices(comparison: Comparison) -> Table:
-    title = f"{shown(comparison.new, 60)} against {shown(comparison.old, 60)}"
+    title = f"{shown(Path(comparison.new).name, 60)} against {shown(Path(comparison.old).name, 60)}"
     table = Table(title=title, title_justify="left", caption_justify="left")
     table.add_column("slice", overflow="fold")
     for header in ("attacks", "old", "new", "change", "95 %", "gained", "lost", "p", "exposed", "95 %"):

@@ -8,6 +8,7 @@ from streams.backtest.result import MIMICRIES, CurvePoint
 from streams.backtest.scoring import EpisodeScore
 from streams.backtest.table import number, percent
 
+MARGIN = 1.25
 PROMISED = "promised false revocations per 10,000 identity-days"
 
 
@@ -95,7 +96,8 @@ def _kept(curve: Sequence[CurvePoint]) -> str:
 
 
 def _budgets(curve: Sequence[CurvePoint]) -> Axis:
-    return log_axis(PROMISED, [point.per_10000 for point in curve])
+    budgets = [point.per_10000 for point in curve]
+    return log_axis(PROMISED, [min(budgets) / MARGIN, max(budgets) * MARGIN])
 
 
 def _says(point: CurvePoint, name: str, f: Figures) -> str:

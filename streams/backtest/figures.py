@@ -61,6 +61,7 @@ class CaseScore(msgspec.Struct, frozen=True, kw_only=True):
     events: int = 0
     baseline_events: int = 0
     rejected: int = 0
+    first_rejection: str = ""
     seconds: float = 0.0
 
 

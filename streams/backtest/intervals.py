@@ -6,11 +6,13 @@ between binomial proportions based on paired data" (1998), method 10; the exact 
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from statistics import fmean, stdev
 
 Z = 1.959963984540054
 """The normal quantile that leaves 2.5 % above."""
 TAIL = 0.025
+NEGLIGIBLE = 1e-17
 
 
 def wilson(hits: int, trials: int) -> tuple[float, float]:
@@ -27,6 +29,7 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
     return (0.0 if hits == 0 else middle - half), (1.0 if hits == trials else middle + half)
 
 
+@lru_cache(maxsize=4096)
 def poisson(count: int) -> tuple[float, float]:
     """Garwood's exact interval of the mean behind a count.
 
@@ -48,11 +51,23 @@ def at_most(count: int, mean: float) -> float:
         return 0.0
     if mean <= 0:
         return 1.0
-    return min(1.0, math.fsum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(count + 1)))
+    if count <= mean:
+        return min(1.0, _tail(count, mean, -1))
+    return max(0.0, 1.0 - _tail(count + 1, mean, 1))
+
+
+def _tail(count: int, mean: float, step: int) -> float:
+    """The probabilities from a count outwards, away from the mean, until they add nothing: some square root of the mean of them."""
+    term = total = math.exp(count * math.log(mean) - mean - math.lgamma(count + 1))
+    while term > total * NEGLIGIBLE and count + step >= 0:
+        term *= count / mean if step < 0 else mean / (count + 1)
+        count += step
+        total += term
+    return total
 
 
 def _root(rising: Callable[[float], float], low: float, high: float) -> float:
-    for _ in range(100):
+    for _ in range(80):
         middle = (low + high) / 2
         low, high = (low, middle) if rising(middle) > 0 else (middle, high)
     return (low + high) / 2

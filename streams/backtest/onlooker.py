@@ -19,7 +19,8 @@ from streams.backtest.case import Case
 
 OTHER = -1
 """Index of a principal that is no identity of the case."""
-SHOWN = 20
+TOLERANCE_S = 1.0
+"""How far a label's time may be from its record's: some stamps are whole seconds."""
 NEVER_S = 1e18
 
 
@@ -39,11 +40,12 @@ class Peak(msgspec.Struct, frozen=True):
 
 
 class _Labels(NamedTuple):
-    """Keys of labelled events in order (u8), and the episode each belongs to."""
+    """Keys of labelled events in order (u8), the episode and the place in the list each belongs to, and when its label says it happened (s)."""
 
     keys: np.ndarray
     episodes: np.ndarray
     events: np.ndarray
+    times_s: np.ndarray
 
 
 class Onlooker:
@@ -121,12 +123,25 @@ class Onlooker:
             return
         at = np.minimum(np.searchsorted(keys, rows["event_key"]), len(keys) - 1)
         hits = np.flatnonzero(keys[at] == rows["event_key"])
-        self._seen[self._labels.events[at[hits]]] = True
+        events = self._labels.events[at[hits]]
+        self._seen[events] = True
+        self._check_times(events, rows["time_s"][hits])
         if self.engine is None:
             return
         touched = {(int(self._labels.episodes[at[h]]), int(rows[h]["principal"])) for h in hits.tolist()}
         for number, principal in sorted(touched):
             self._note_peak(number, principal, self.engine)
+
+    def _check_times(self, events: np.ndarray, times_s: np.ndarray) -> None:
+        """Raises ``InputError`` for a label whose time is not that of its record: seconds until containment would be made up."""
+        said_s = self._labels.times_s[events]
+        wrong = np.flatnonzero(np.abs(said_s - times_s) > TOLERANCE_S)
+        if len(wrong):
+            episode, event = self._texts[int(events[wrong[0]])]
+            happened, said = (format_time(int(t[wrong[0]] * 1e9)) for t in (times_s, said_s))
+            raise InputError(
+                f"{self.case.folder}: {episode} says event {event} was at {said}, its record says {happened}"
+            )
 
     def _note_peak(self, number: int, principal: int, engine: Engine) -> None:
         episode = self.case.episodes[number]
@@ -155,7 +170,8 @@ def _labels(case: Case) -> tuple[_Labels, list[tuple[str, str]]]:
     keys = np.concatenate([text_column(ids), built]) if ids else np.zeros(0, np.uint64)
     order = np.argsort(keys, kind="stable")
     events = np.concatenate([np.arange(len(ids))] * 2)[order].astype(np.int64)
-    return _Labels(keys[order], episodes[events] if len(events) else episodes, events), texts
+    times_s = np.array([time_ns / 1e9 for e in case.episodes for time_ns in e.times_ns])
+    return _Labels(keys[order], episodes[events] if len(events) else episodes, events, times_s), texts
 
 
 def _until(case: Case) -> np.ndarray:

@@ -18,6 +18,7 @@ from streams.backtest.slices import Row, attack_rows
 from streams.backtest.table import number, percent
 from streams.report import content_hash, parts, safe
 from streams.report_data import span
+from streams.table import short_principal
 
 MOST_LISTED = 500
 
@@ -104,7 +105,7 @@ def _attacks(rows: Sequence[Row]) -> str:
     for row in rows:
         f = row.figures
         cells = [
-            ("by", "" if row.group == group else safe(row.group)),
+            ("by", "" if row.group == group else safe(row.group.replace("_", " "))),
             ("", safe(row.name.replace("_", " "))),
             ("n", f"{f.episodes:,}"),
             ("n", f"<b>{percent(f.contained)}</b>"),
@@ -168,7 +169,7 @@ def _calibrated(c: Calibration, kind: str) -> str:
 
 def _false_days(days: Sequence[FalseDay]) -> str:
     revocations, others = [d for d in days if d.is_revocation], [d for d in days if not d.is_revocation]
-    return _false_table(revocations, "false revocations") + _false_table(others, "false alerts")
+    return _false_table(revocations, "false revocation") + _false_table(others, "false alert")
 
 
 def _false_table(days: Sequence[FalseDay], name: str) -> str:
@@ -188,7 +189,7 @@ def _false_table(days: Sequence[FalseDay], name: str) -> str:
         _row(
             [
                 ("t", safe(d.day)),
-                ("w", safe(d.principal)),
+                ("w", safe(short_principal(d.principal, 80))),
                 ("", safe(d.kind or d.path)),
                 ("", safe(d.phase)),
                 ("", safe(d.action.replace("_", " "))),
@@ -199,7 +200,7 @@ def _false_table(days: Sequence[FalseDay], name: str) -> str:
         )
         for d in days[:MOST_LISTED]
     ]
-    return f"<details><summary>{len(days):,} {name}</summary>{_table(name, head, rows)}{_cut(len(days))}</details>"
+    return f"<details><summary>{len(days):,} {name}{'' if len(days) == 1 else 's'}</summary>{_table(name, head, rows)}{_cut(len(days))}</details>"
 
 
 def _cut(count: int) -> str:
@@ -236,12 +237,12 @@ def _episode(e: EpisodeScore) -> str:
     seconds = e.lasted_s if e.seconds is None else e.seconds
     return _row(
         [
-            ("mono", f"{safe(e.case)} {safe(e.episode)}"),
+            ("t mono", f"{safe(e.case)} {safe(e.episode)}"),
             ("", safe(e.loop.replace("_", " "))),
             ("", safe(e.pace)),
             ("", safe(e.mimicry)),
             ("", safe(e.freshness.replace("_", " "))),
-            ("w", f'{safe(e.victim)} <span class="tag">{safe(e.victim_kind or e.path)}</span>'),
+            ("w", f'{safe(short_principal(e.victim, 60))} <span class="tag">{safe(e.victim_kind or e.path)}</span>'),
             ("n", f"{e.events if e.actions is None else e.actions:,} of {e.events:,}"),
             ("n", span(seconds)),
             ("", safe(e.action.replace("_", " ") or "nothing")),

@@ -4,16 +4,17 @@ import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import NamedTuple
 
 from detector.config import Policy
+from detector.errors import InputError
 from detector.event import Path
 from streams.backtest.case import Case
 from streams.backtest.figures import PER, CaseScore, Promise
 from streams.backtest.missed import explained_by
 from streams.backtest.running import Run, run_case
 from streams.backtest.scoring import accused, counted_days, false_days, score_episodes, verdicts_of
-from streams.warm_up import warm_up
 
 DAY_NS = 86_400 * 10**9
 SHOWN_UNLISTED = 20
@@ -39,7 +40,7 @@ def score_run(run: Run, policy: Policy) -> CaseScore:
         report_days=(case.end_ns - case.report_from_ns) / DAY_NS,
         attack_one_in=policy.loss.attack_one_in_identity_days,
         promises=promises(policy),
-        episodes=tuple(score_episodes(case, verdicts, explained_by(run.peaks))),
+        episodes=tuple(score_episodes(case, verdicts, explained_by(case, run.peaks))),
         days=tuple(counted_days(case, run.active)),
         false_days=tuple(false_days(case, verdicts)),
         accused=tuple(accused(case, verdicts)),
@@ -48,6 +49,7 @@ def score_run(run: Run, policy: Policy) -> CaseScore:
         events=run.events,
         baseline_events=run.baseline_events,
         rejected=run.rejected,
+        first_rejection=run.first_rejection,
         seconds=round(run.seconds, 2),
     )
 
@@ -71,16 +73,19 @@ def score_tasks(
 ) -> list[CaseScore]:
     """Scores of all tasks, in their order. At most ``processes`` engines live at a time (default: one a core).
 
-    Code is compiled here first, so that processes find it in the cache. An error of a task is raised as it is; the rest is not begun.
+    A process takes one task after another, so it loads what is compiled once. An error of a task is raised as it is; the rest is not begun.
     """
     wanted = min(len(tasks), processes or os.cpu_count() or 1)
     if wanted <= 1:
         return [_told(score_task(task), done) for task in tasks]
-    warm_up(Policy())
-    with ProcessPoolExecutor(wanted, multiprocessing.get_context("spawn"), max_tasks_per_child=None) as pool:
+    with ProcessPoolExecutor(wanted, multiprocessing.get_context("spawn")) as pool:
         waiting = [pool.submit(score_task, task) for task in tasks]
         try:
             return [_told(future.result(), done) for future in waiting]
+        except BrokenProcessPool as error:
+            raise InputError(
+                f"one of {wanted} processes was ended from outside, perhaps for want of memory: try --processes {wanted // 2}"
+            ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

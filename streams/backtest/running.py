@@ -25,6 +25,7 @@ class Run(NamedTuple):
     events: int
     baseline_events: int
     rejected: int
+    first_rejection: str
     seconds: float
 
 
@@ -51,6 +52,7 @@ def run_case(case: Case, policy: Policy, policy_path: str | None = None, learns_
         replay.events,
         replay.baseline_events,
         replay.rejected_count,
+        str(replay.rejected[0]) if replay.rejected else "",
         time.perf_counter() - started,
     )
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from detector.event import Path
 from streams.backtest.figures import CaseScore, Figures, Slice, figures
 
-DIMENSIONS = ("loop", "pace", "mimicry", "path", "freshness", "origin")
+DIMENSIONS = ("loop", "pace", "mimicry", "path", "freshness", "origin", "victim_kind")
 ORDER = {
     "pace": ("machine", "agent", "human", "slow"),
     "mimicry": ("plain", "bind", "camo"),

@@ -14,7 +14,7 @@ from streams.backtest.running import Run, run_case
 
 @pytest.fixture(scope="session")
 def small_case(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten days of twenty-five identities, four attacks, one engineer on a laptop."""
+    """A week of twenty-five identities, four attacks, one engineer on a laptop."""
     return write_case(tmp_path_factory.mktemp("case") / "small")
 
 

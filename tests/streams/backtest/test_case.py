@@ -38,7 +38,7 @@ def repeated(folder: Path, name: str, **fields: Any) -> None:
 
 def test_a_sound_case_is_read_whole(small_case: Path) -> None:
     case = read_case(str(small_case))
-    assert (case.name, case.days, len(case.attacks), len(case.episodes)) == ("small-7", 3, 4, 5)
+    assert (case.name, case.days, len(case.attacks), len(case.episodes)) == ("small-7", 2, 4, 5)
     assert len(case.identities) == len(rows(small_case, "identities.jsonl"))
     assert case.baseline
     assert case.live
@@ -102,6 +102,15 @@ UNFIT: dict[str, tuple[Spoil, str]] = {
         ),
         "e000 names event nowhere, which is not in its records, and 1 more like it",
     ),
+    "a label of another time": (
+        lambda f: edited(
+            f,
+            "episodes.jsonl",
+            0,
+            events=[rows(f, "episodes.jsonl")[0]["events"][0] | {"time": "2026-03-08T01:02:03Z"}],
+        ),
+        "e000 says event .* was at 2026-03-08T01:02:03Z, its record says 2026-03-07T",
+    ),
     "a case with no benign day": (
         lambda f: (
             (f / "identities.jsonl").write_text(
@@ -112,12 +121,12 @@ UNFIT: dict[str, tuple[Spoil, str]] = {
         "no benign day: no counted identity is active",
     ),
     "records on the wrong side of the report": (
-        lambda f: about(f, report_from="2026-03-08T00:00:00Z"),
-        "records/baseline holds an event of 2026-03-08T",
+        lambda f: about(f, report_from="2026-03-06T00:00:00Z"),
+        "records/baseline holds an event of 2026-03-06T",
     ),
     "live records of the baseline": (
-        lambda f: (about(f, report_from="2026-03-09T00:30:00Z"), (f / "episodes.jsonl").write_text("")),
-        "records/live holds an event of 2026-03-09T00:",
+        lambda f: (about(f, report_from="2026-03-07T00:30:00Z"), (f / "episodes.jsonl").write_text("")),
+        "records/live holds an event of 2026-03-07T00:",
     ),
 }
 
