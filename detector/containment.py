@@ -4,7 +4,8 @@
                   ↓        ↓          ↓           ↓         ↓
                alerted  alerted     dead     still_alive, raced
 
-*Proven* means the provider says the access is gone, and nobody has been seen using it since. *Still alive* asks for the next rung; *raced* (the same principal minted
+*Proven* means the provider says the access is gone, and nobody has been seen using it since. *Still alive* asks for the next rung, as does a rung nobody offers for
+such a credential; *raced* (the same principal minted
 a credential, changed a policy or assumed a role between the decision and the end of the provider's residual time) asks for the principal. Both may follow *proven*: a
 provider may say "gone" of what still works, and records of a race come late. *Dead* is what nobody could carry out; an operator may drive it again.
 
@@ -36,7 +37,7 @@ FOLLOWS: dict[State, frozenset[State]] = {
     "commanded": frozenset({"held", "approved", "alerted"}),
     "held": frozenset({"held", "approved", "alerted"}),
     "approved": frozenset({"executing", "alerted", "dead"}),
-    "executing": frozenset({"executing", "accepted", "dead"}),
+    "executing": frozenset({"executing", "accepted", "still_alive", "dead"}),
     "accepted": frozenset({"accepted", "proven", "still_alive", "raced"}),
     "proven": frozenset({"still_alive", "raced"}),
     "still_alive": frozenset(),
@@ -91,7 +92,7 @@ class Containment(msgspec.Struct, frozen=True, kw_only=True):
     """One command and how far it has come. ``due_ns``: when to do something about it; 0 where only news moves it.
 
     ``commanded_ns``: when it came; ``begun_ns``: when the latest attempt was written down; ``deadline_ns``: until when it is tried.
-    ``accepted_ns``, ``residual_s``: as the receipt says.
+    ``accepted_ns``, ``residual_s``: as the receipt says. ``is_fallback``: what is left of a command that people did not approve.
     """
 
     command: RevocationCommand
@@ -110,6 +111,7 @@ class Containment(msgspec.Struct, frozen=True, kw_only=True):
     raced_by: str = ""
     text: str = ""
     version: int = 1
+    is_fallback: bool = False
 
     @property
     def open_until_ns(self) -> int:
@@ -123,6 +125,10 @@ class Containment(msgspec.Struct, frozen=True, kw_only=True):
             return parse_time_ns(self.command.time)
         except (ValueError, OverflowError):
             return self.commanded_ns
+
+    def watched_until_ns(self, terms: Terms) -> int:
+        """Until when later uses count: so long after it came, and after the provider has had its time."""
+        return max(self.commanded_ns, self.open_until_ns) + int(terms.watch_s * 1e9)
 
     @property
     def is_over(self) -> bool:
@@ -172,6 +178,11 @@ def failed(c: Containment, now_ns: int, text: str) -> Containment:
     return _moved(c, "dead", now_ns, text, due_ns=0)
 
 
+def not_offered(c: Containment, now_ns: int, text: str) -> Containment:
+    """Nobody does this to such a credential: it is as alive as it was."""
+    return _moved(c, "still_alive", now_ns, text, due_ns=0)
+
+
 def redriven(c: Containment, now_ns: int, terms: Terms, text: str) -> Containment:
     """An operator wants it tried again."""
     return replace(approved(c, now_ns, terms, text), attempts=0, looks=0)
@@ -200,7 +211,7 @@ def looked(
 
 def sighted(c: Containment, seen: Sighting, now_ns: int, terms: Terms) -> Containment:
     """A later use became known. Gives the same containment where it says nothing new."""
-    if c.state not in WATCHED or seen.time_ns > c.commanded_ns + int(terms.watch_s * 1e9):
+    if c.state not in WATCHED or seen.time_ns > c.watched_until_ns(terms):
         return c
     if _is_race(c, seen, terms):
         return _raced(c, f"{seen.race} by {seen.operation} after the decision", now_ns)
@@ -236,7 +247,7 @@ def _next_look_ns(c: Containment, now_ns: int, is_time_up: bool, terms: Terms) -
     """Twice the wait each time, and one look right when time is up. Where the provider cannot say, now and then while uses are watched; then never."""
     if is_time_up:
         later = now_ns + min(FIRST_LOOK_NS << min(c.looks, 20), PATIENT_WAIT_NS)
-        return later if later < c.commanded_ns + int(terms.watch_s * 1e9) else 0
+        return later if later < c.watched_until_ns(terms) else 0
     wait_ns = min(FIRST_LOOK_NS << min(c.looks, 10), LONGEST_WAIT_NS)
     return min(now_ns + wait_ns, c.open_until_ns + int(terms.grace_s * 1e9))
 

@@ -16,11 +16,14 @@ from detector.config import Budget
 from detector.decision import ACTIONS, AGREED, FIRST_REVOCATION, Decision
 from detector.event import Outcome, Path, Provider
 from detector.loops import named_loops
+from streams.connectors.base import PROVIDERS as CONNECTED
 from streams.signals.errors import REASONS
 from streams.signals.events import NAMES
 from streams.signals.tally import Lost
 
 PROVIDERS = tuple(p.name.lower() for p in Provider)
+REVOKING = (*PROVIDERS, *(name for name in CONNECTED if name not in PROVIDERS))
+"""Whom a command may be about: providers we read, and those we only take access away at."""
 PATHS = tuple(p.name.lower() for p in Path)
 OUTCOMES = tuple(o.name.lower() for o in Outcome)
 STAGES = ("parse", "frame", "schema", "size")
@@ -58,7 +61,7 @@ KINDS = ("credentials", "principals", "facts", "shared", "taught")
 """Tables of the engine's state."""
 
 CLOSED_LABELS: dict[str, tuple[str, ...]] = {
-    "provider": PROVIDERS,
+    "provider": REVOKING,
     "path": PATHS,
     "outcome": OUTCOMES,
     "stage": STAGES + PROOF_STAGES,
@@ -286,7 +289,7 @@ class Metrics:
                 self.revocations.labels(action, state, path)
         for reason in COMMAND_REFUSALS:
             self.refused_commands.labels(reason)
-        for provider in PROVIDERS:
+        for provider in REVOKING:
             self.proof.labels(provider)
             self.provider_left_alone.labels(provider)
         for stage in PROOF_STAGES:

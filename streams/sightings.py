@@ -1,12 +1,13 @@
 """What a worker tells of commanded credentials: every later use, by the credential or its principal, as a message on ``outpace.sightings``.
 
-Every worker reads all commands of the last hour and goes on reading; the names in them are a watch set of 64-bit keys, looked up in a whole frame at once. While
+Every worker reads all commands that may still be watched and goes on reading; the names in them are a watch set of 64-bit keys, looked up in a whole frame at once. While
 nothing is watched a frame costs one comparison.
 
 Blind to: uses scored before the command could be read here (they fell before the provider accepted, as a rule), consumers of a shared account other than the credential's.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,7 @@ from detector.columns import Batch, Vocabulary
 from detector.containment import Sighting
 from detector.event import AuditEvent, Mark, Outcome, Provider
 from detector.policy.guardrails import RevocationCommand
+from detector.policy.residual import LONGEST_S
 from detector.racing import race_of
 from models.hashing import text_key
 from streams import connection
@@ -30,32 +32,37 @@ from streams.topics import Topics
 
 log = logger("worker")
 WATCHED_S = 3600.0
+"""How long uses are told after the provider has had its time."""
 MOST_NAMES = 100_000
 POLL_MS, RETRY_S = 200, 2.0
 NOTICE = int(Mark.NOTICE)
 
 
 class Watch:
-    """Names whose uses are told, each for an hour. ``clock``: seconds of any one clock."""
+    """Names whose uses are told, each for an hour after the provider's residual time. Times are seconds of any one clock."""
 
     def __init__(self) -> None:
         self.keys = np.zeros(0, np.uint64)
         self._until_s: dict[int, float] = {}
+        self._earliest_s = math.inf
 
-    def add(self, names: tuple[str, ...], now_s: float) -> None:
+    def add(self, names: tuple[str, ...], now_s: float, residual_s: float = 0.0) -> None:
         """Watches these names from now on. The oldest give way."""
+        until_s = now_s + WATCHED_S + min(residual_s, LONGEST_S)
         for name in names:
             if name:
-                self._until_s.pop(text_key(name), None)
-                self._until_s[text_key(name)] = now_s + WATCHED_S
+                before_s = self._until_s.pop(text_key(name), 0.0)
+                self._until_s[text_key(name)] = max(before_s, until_s)
+        self._earliest_s = min(self._earliest_s, until_s)
         while len(self._until_s) > MOST_NAMES:
             self._until_s.pop(next(iter(self._until_s)))
         self._renew()
 
     def forget(self, now_s: float) -> None:
-        """Drops names whose hour is over."""
-        if self._until_s and next(iter(self._until_s.values())) < now_s:
+        """Drops names whose time is over."""
+        if self._earliest_s < now_s:
             self._until_s = {key: until_s for key, until_s in self._until_s.items() if until_s >= now_s}
+            self._earliest_s = min(self._until_s.values(), default=math.inf)
             self._renew()
 
     def sightings(self, rows: np.ndarray, batch: Batch | None, vocabulary: Vocabulary) -> Iterator[Sighting]:
@@ -94,9 +101,9 @@ def sighting_message(sighting: Sighting, seal: Seal | None) -> tuple[bytes, byte
 
 
 async def listen(watch: Watch, settings: Settings) -> None:
-    """Feeds a watch from the commands of the last hour on, until cancelled. A broker that goes away is waited for."""
+    """Feeds a watch from the oldest commands on whose uses may count, until cancelled. A broker that goes away is waited for."""
     place = TopicPartition(Topics.under(settings.kafka.prefix).revocations, 0)
-    since_ms: int | None = int((time.time() - WATCHED_S) * 1000)
+    since_ms: int | None = int((time.time() - WATCHED_S - LONGEST_S) * 1000)
     next_offset = 0
     while True:
         consumer = AIOKafkaConsumer(
@@ -129,4 +136,4 @@ def _take(watch: Watch, message: Any) -> None:
         command = msgspec.json.decode(message.value or b"", type=RevocationCommand)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return
-    watch.add((command.credential, command.principal), message.timestamp / 1000)
+    watch.add((command.credential, command.principal), message.timestamp / 1000, command.residual_s or 0.0)

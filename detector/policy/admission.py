@@ -63,6 +63,7 @@ class _Asked(msgspec.Struct, frozen=True):
     policy: Policy
     breaker: BreakerState
     hold: Hold | None
+    is_following: bool
 
     def answered(self, verdict: Verdict, cause: Cause, text: str) -> Admission:
         """An answer that leaves the breaker as it is."""
@@ -77,9 +78,11 @@ def admit(
     policy: Policy,
     breaker: BreakerState,
     hold: Hold | None = None,
+    *,
+    is_following: bool = False,
 ) -> Admission:
-    """Weighs a command. ``now_ns``: ns since 1970."""
-    asked = _Asked(command, now_ns, policy, breaker, hold)
+    """Weighs a command. ``now_ns``: ns since 1970; ``is_following``: made here after one that did not hold, so its age was judged with that one."""
+    asked = _Asked(command, now_ns, policy, breaker, hold, is_following)
     settled = _refused(asked) or _guarded(asked)
     if settled:
         return settled
@@ -97,7 +100,7 @@ def _refused(asked: _Asked) -> Admission | None:
         return asked.answered(
             "refuse", "malformed", f"action {command.action[:40]!r}, wanted one that changes something"
         )
-    if asked.hold is not None:
+    if asked.hold is not None or asked.is_following:
         return None
     try:
         age_s = (asked.now_ns - parse_time_ns(command.time)) / 1e9

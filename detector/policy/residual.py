@@ -60,6 +60,10 @@ RESIDUAL_S: dict[str, dict[str, float]] = {
 """By provider and rung, the longest of whatever kind the credential is. A rung that is missing is none the provider's own connector knows."""
 
 
+LONGEST_S = 86_400.0
+"""No provider is waited for longer, whatever a webhook's settings say."""
+
+
 def expected_residual_s(provider: str, action: str) -> float | None:
     """Seconds; None where only the responder's settings know, such as of a webhook or an authorization server.
 

@@ -10,7 +10,7 @@ from detector.sources.timestamps import format_time, parse_time_ns
 from streams.connectors import aws_policies as policies
 from streams.connectors.aws_client import Iam
 from streams.connectors.aws_names import Entity, check_temporary, entity_of, hand_of, is_trusted, long_lived_key, told
-from streams.connectors.base import RefusedError
+from streams.connectors.base import NotOfferedError, RefusedError
 from streams.connectors.http_client import NotFoundError
 from streams.connectors.settings.aws import AwsSettings
 
@@ -78,11 +78,17 @@ def revoke_session(work: Work) -> Done:
 
 
 def look_sessions(work: Work, reference: dict[str, str]) -> Seen:
-    """Whether the deny policy stands and reaches at least as far as it did."""
-    cutoff = reference.get("cutoff", "")
-    standing = work.iam.policy(work.entity, policies.OLDER_SESSIONS)
-    if policies.cutoff_ns(standing) >= _time_ns("cutoff of the receipt", cutoff):
-        return Seen(True, f"{_who(work)}: everything is denied to sessions issued before {cutoff}")
+    """Whether the deny policy stands and reaches at least as far as it did; past the use that gave it away where the answer was lost."""
+    standing_ns = policies.cutoff_ns(work.iam.policy(work.entity, policies.OLDER_SESSIONS))
+    cutoff = reference.get("cutoff")
+    if cutoff is None:
+        reaches = standing_ns > _time_ns("time of the command", work.command.time)
+    else:
+        reaches = standing_ns >= _time_ns("cutoff of the receipt", cutoff)
+    if reaches:
+        return Seen(
+            True, f"{_who(work)}: everything is denied to sessions issued before {cutoff or format_time(standing_ns)}"
+        )
     return _missing(work, policies.OLDER_SESSIONS)
 
 
@@ -90,7 +96,7 @@ def disable_credential(work: Work) -> Done:
     """Makes the access key inactive."""
     key, user = long_lived_key(work.command.credential), work.entity
     if user.kind != "user":
-        raise RefusedError(f"role {user.name} has no long-lived keys, wanted a user")
+        raise NotOfferedError(f"role {user.name} has no long-lived keys, wanted a user")
     return Done((_made_inactive(work.iam, user, key),))
 
 
@@ -147,9 +153,14 @@ def cut_delegation(work: Work) -> Done:
 
 
 def look_cut(work: Work, reference: dict[str, str]) -> Seen:
-    """Whether every role that was cut still denies the principal."""
+    """Whether every role that was cut still denies the principal; every role that trusts it where the answer was lost."""
     principal, hand = work.command.principal, hand_of(work.command.principal)
     names = [key.removeprefix(_TRUST) for key in reference if key.startswith(_TRUST)]
+    if not names:
+        trusting = (role for role in _roles(work.iam) if is_trusted(hand, role["AssumeRolePolicyDocument"]))
+        names = [role["RoleName"] for role in trusting]
+    if not names:
+        return Seen(False, f"no role of account {work.command.scope} was found that trusts the principal")
     open_ = [name for name in names if not _is_cut(work.iam, name, principal)]
     if open_:
         return Seen(

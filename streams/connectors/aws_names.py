@@ -7,7 +7,7 @@ Names: ``detector.sources.cloudtrail_identity``. ARNs: AWS IAM user guide, "IAM 
 import re
 from typing import Any, Literal, NamedTuple
 
-from streams.connectors.base import RefusedError
+from streams.connectors.base import NotOfferedError, RefusedError
 
 _ENTITY = re.compile(r"^arn:(aws[a-z-]*):iam::(\d{12}):(user|role)/((?:[!-.0-~]+/)*)([\w+=,.@-]{1,64})\Z", re.ASCII)
 _OUTSIDER = re.compile(r"^account:(\d{12}):([A-Z0-9]{16,128})(?::[\w+=,.@-]{2,64})?\Z", re.ASCII)
@@ -71,19 +71,19 @@ def hand_of(principal: str) -> Hand:
 
 
 def long_lived_key(credential: str) -> str:
-    """The access key id of a key that can be made inactive. Raises ``RefusedError`` for anything temporary."""
+    """The access key id of a key that can be made inactive. Raises ``NotOfferedError`` for anything temporary."""
     found = _KEY.match(credential)
     if found is None or found[1] != "AKIA":
-        raise RefusedError(
+        raise NotOfferedError(
             f"{told(credential)} is no long-lived access key and cannot be made inactive; revoke_session denies temporary credentials"
         )
     return credential
 
 
 def check_temporary(credential: str) -> None:
-    """Raises ``RefusedError`` for a long-lived key: a session policy would leave it alive."""
+    """Raises ``NotOfferedError`` for a long-lived key: a session policy would leave it alive."""
     if credential.startswith("AKIA"):
-        raise RefusedError(
+        raise NotOfferedError(
             f"{told(credential)} is a long-lived access key, no session; disable_credential makes it inactive"
         )
 

@@ -11,6 +11,8 @@ import msgspec
 from detector.errors import OutpaceError
 from detector.policy.guardrails import RevocationCommand
 
+PROVIDERS = ("aws", "entra", "gcp", "github", "keycloak", "kubernetes", "oauth", "okta", "vault")
+"""Whom a connector of ours serves: who may be named in a command, beside the providers whose records we read."""
 Standing = Literal["inactive", "alive", "unknown"]
 """What a provider says of an access: gone, still usable, or it cannot say."""
 
@@ -25,6 +27,12 @@ class RefusedError(ConnectorError):
     """The provider refuses and would refuse again: a missing permission (named), an object it does not know, a command it cannot carry out."""
 
     code = "refused"
+
+
+class NotOfferedError(RefusedError):
+    """The provider has no such deed for this kind of credential; a higher rung may be one."""
+
+    code = "not_offered"
 
 
 class UnavailableError(ConnectorError):

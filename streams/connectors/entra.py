@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from detector.policy.guardrails import RevocationCommand
-from streams.connectors.base import Deed, Description, Finding, Proof, Receipt, RefusedError, Standing
+from streams.connectors.base import Deed, Description, Finding, NotOfferedError, Proof, Receipt, RefusedError, Standing
 from streams.connectors.entra_api import ACCOUNTS, APPS, GRANTS, HOLDERS, PAGES, PERMISSIONS, READ, SESSIONS, EntraApi
 from streams.connectors.settings.entra import Entra
 from streams.connectors.telling import proof_of, receipt_of, tried, wanted_deed
@@ -94,7 +94,7 @@ class EntraConnector:
         wanted_deed(DESCRIPTION, command)
         acts = self._acts[kind_of(command)]
         if command.action not in acts:
-            raise RefusedError(f"Entra: cannot {command.action} this {kind_of(command)}, only {', '.join(acts)}")
+            raise NotOfferedError(f"Entra: cannot {command.action} this {kind_of(command)}, only {', '.join(acts)}")
         steps, reference = await acts[command.action](command)
         return receipt_of(DESCRIPTION, command, steps, reference)
 
@@ -135,8 +135,10 @@ class EntraConnector:
                 return ("alive" if left else "inactive"), "grants", f"{len(left)} grants left"
         if command.action in ("disable_credential", "quarantine_principal"):
             return ("alive" if user.account_enabled else "inactive"), "account", f"enabled: {user.account_enabled}"
-        valid_from = user.sign_in_sessions_valid_from_date_time
-        is_reset = bool(valid_from) and _moment(valid_from or "") >= _moment(receipt.reference["since"])
+        valid_from, since = user.sign_in_sessions_valid_from_date_time, receipt.reference.get("since")
+        if since is None:
+            return "unknown", "sessions", "nobody knows since when, the answer was lost"
+        is_reset = bool(valid_from) and _moment(valid_from or "") >= _moment(since)
         return ("inactive" if is_reset else "alive"), "sessions", f"sessions are valid from {valid_from or 'ever'} on"
 
     async def _remove_key(self, command: RevocationCommand) -> Done:

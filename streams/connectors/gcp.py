@@ -12,7 +12,17 @@ from typing import NamedTuple
 import msgspec
 
 from detector.policy.guardrails import RevocationCommand
-from streams.connectors.base import ConnectorError, Deed, Description, Finding, Permission, Proof, Receipt, RefusedError
+from streams.connectors.base import (
+    ConnectorError,
+    Deed,
+    Description,
+    Finding,
+    NotOfferedError,
+    Permission,
+    Proof,
+    Receipt,
+    RefusedError,
+)
 from streams.connectors.gcp_auth import GoogleToken
 from streams.connectors.http_client import HttpClient, segment
 from streams.connectors.settings.gcp import GcpSettings
@@ -170,7 +180,7 @@ class Gcp:
             self._check_ours(api_key[1])
             path = f"/v2/projects/{api_key[1]}/locations/global/keys/{api_key[2]}"
             return Target("API key", path, API_KEY_RESIDUAL_S, "apikeys.keys.get", "apikeys.keys.delete")
-        raise RefusedError(
+        raise NotOfferedError(
             "credential is no service account key and no API key, wanted projects/P/serviceAccounts/ADDRESS/keys/ID or projects/P/locations/global/keys/ID; "
             "a token alone ends with its account: quarantine_principal"
         )

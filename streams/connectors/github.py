@@ -8,7 +8,17 @@ from collections.abc import Awaitable, Callable
 
 from detector.errors import ConfigError
 from detector.policy.guardrails import RevocationCommand
-from streams.connectors.base import Deed, Description, Finding, Permission, Proof, Receipt, RefusedError, Standing
+from streams.connectors.base import (
+    Deed,
+    Description,
+    Finding,
+    NotOfferedError,
+    Permission,
+    Proof,
+    Receipt,
+    RefusedError,
+    Standing,
+)
 from streams.connectors.github_api import (
     APP,
     CLIENT,
@@ -115,7 +125,7 @@ class GitHubConnector:
         if not acts:
             raise RefusedError(f"GitHub: credential of kind {kind!r} is none that [connectors.github] is set up for")
         if command.action not in acts:
-            raise RefusedError(f"GitHub: cannot {command.action} this kind of credential, only {', '.join(acts)}")
+            raise NotOfferedError(f"GitHub: cannot {command.action} this kind of credential, only {', '.join(acts)}")
         return receipt_of(self._told, command, (await acts[command.action](command),))
 
     async def prove(self, command: RevocationCommand, _receipt: Receipt) -> Proof:

@@ -113,6 +113,8 @@ class KafkaTopicConnector:
         """The last answer to this command since it was handed over."""
         if not self.settings.answer_topic:
             return proof_of(command, "unknown", "none", "nobody answers")
+        if "answers_from" not in receipt.reference:
+            return proof_of(command, "unknown", "answer topic", "whether it was handed over nobody knows")
         starts = msgspec.json.decode(receipt.reference["answers_from"], type=dict[int, int])
         heard = [answer async for answer in self._answers(starts) if answer.command_id == command.command_id]
         if not heard:

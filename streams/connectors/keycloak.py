@@ -20,6 +20,7 @@ from streams.connectors.base import (
     Deed,
     Description,
     Finding,
+    NotOfferedError,
     Permission,
     Proof,
     Receipt,
@@ -97,7 +98,7 @@ class KeycloakConnector:
     async def revoke(self, command: RevocationCommand) -> Receipt:
         """Carries a command out."""
         if self.describe().deed(command.action) is None:
-            raise RefusedError(f"Keycloak has no {command.action}")
+            raise NotOfferedError(f"Keycloak has no {command.action}")
         target = target_of(command)
         await self._know_realm()
         self._check_realm(command)

@@ -19,6 +19,7 @@ from streams.connectors.base import (
     Deed,
     Description,
     Finding,
+    NotOfferedError,
     Permission,
     Proof,
     Receipt,
@@ -236,7 +237,7 @@ def _named(kind: str, credential: str) -> tuple[str, str, str]:
     namespace, _, tail = rest.partition("/")
     name, _, uid = tail.partition("/")
     if found != kind or not namespace or not name:
-        raise RefusedError(
+        raise NotOfferedError(
             f"credential of kind {found[:20]!r}, wanted {kind}:NAMESPACE/NAME; quarantine_principal ends every token of a service account"
         )
     return namespace, name, uid

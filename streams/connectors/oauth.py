@@ -88,13 +88,12 @@ class OAuthConnector:
         return receipt_of(told, command, steps, {"kinds": " ".join(kept)})
 
     async def prove(self, command: RevocationCommand, receipt: Receipt) -> Proof:
-        """Introspects every token that was revoked."""
+        """Introspects every token that was revoked; all the action names where the answer of the attempt was lost."""
         if not self.settings.introspection:
             return proof_of(command, "unknown", "none", "the server has no introspection")
-        kinds = receipt.reference.get("kinds", "").split()
-        alive = [
-            kind for kind, token in self._kept(command).items() if kind in kinds and await self._is_active(kind, token)
-        ]
+        kept = self._kept(command)
+        kinds = receipt.reference.get("kinds", " ".join(kept)).split()
+        alive = [kind for kind, token in kept.items() if kind in kinds and await self._is_active(kind, token)]
         if alive:
             return proof_of(command, "alive", "introspection", f"{', '.join(alive)} still active")
         return proof_of(command, "inactive", "introspection", f"{', '.join(kinds)} not active")

@@ -5,7 +5,7 @@ Credentials as the parser of System Log names them: ``okta-session:`` and ``okta
 """
 
 from detector.policy.guardrails import RevocationCommand
-from streams.connectors.base import Deed, Description, Finding, Proof, Receipt, RefusedError
+from streams.connectors.base import Deed, Description, Finding, NotOfferedError, Proof, Receipt, RefusedError
 from streams.connectors.okta_api import (
     APP_GRANTS,
     APPS,
@@ -109,7 +109,7 @@ class OktaConnector:
         deed = wanted_deed(self._told, command)
         kind = kind_of(command)
         if command.action not in self._kinds[kind].acts:
-            raise RefusedError(f"Okta: cannot {command.action} {_a(kind)}, only {', '.join(self._kinds[kind].acts)}")
+            raise NotOfferedError(f"Okta: cannot {command.action} {_a(kind)}, only {', '.join(self._kinds[kind].acts)}")
         steps, reference = await self._kinds[kind].acts[command.action](command)
         residual_s = deed.residual_s if kind == "client" else 0.0
         return receipt_of(self._told, command, steps, reference, residual_s)

@@ -4,7 +4,7 @@ import time
 from datetime import datetime
 
 from detector.policy.guardrails import RevocationCommand
-from streams.connectors.base import Receipt, RefusedError
+from streams.connectors.base import NotOfferedError, Receipt
 from streams.connectors.http_client import NotFoundError
 from streams.connectors.okta_api import OktaApi, Secret
 from streams.connectors.okta_user import STOPPED, Act, Done, Told, Users, quoted, rfc3339
@@ -65,7 +65,7 @@ class Clients:
         number = id_of(command)
         secrets = await self._api.secrets(number)
         if not secrets:
-            raise RefusedError("Okta: the client has no secret; quarantine_principal deactivates it")
+            raise NotOfferedError("Okta: the client has no secret; quarantine_principal deactivates it")
         steps: tuple[str, ...] = ()
         old = stale(secrets, command)
         if old and not any(secret.status == "ACTIVE" for secret in secrets if secret not in old):
@@ -102,7 +102,7 @@ class ApiTokens:
         if await self._api.has_api_token(id_of(command)):
             return "alive", "token", "the token is there"
         if command.action == "quarantine_principal":
-            user = await self._api.user(receipt.reference["user"])
+            user = await self._users.of(command, receipt)
             return ("inactive" if user.status in STOPPED else "alive"), "user status", f"its user is {user.status}"
         return "inactive", "token", "no such token"
 

@@ -51,14 +51,20 @@ class Users:
         return steps, reference
 
     async def prove(self, command: RevocationCommand, receipt: Receipt) -> Told:
-        """What is left of the user's access."""
-        user = await self._api.user(receipt.reference["user"])
-        if command.action == "cut_delegation":
+        """What is left of the user's access. Where the answer of an attempt was lost, the user is looked for anew, and when the sessions were cleared nobody knows."""
+        user = await self.of(command, receipt)
+        if command.action in ("cut_delegation", "quarantine_principal"):
             grants = await self._api.user_grants(user.id)
-            return ("alive" if grants else "inactive"), "grants", f"{len(grants)} grants left"
+            if grants or command.action == "cut_delegation":
+                return ("alive" if grants else "inactive"), "grants", f"{len(grants)} grants left"
         if command.action in ("disable_credential", "quarantine_principal") and user.status not in STOPPED:
             return "alive", "user status", f"the user is {user.status}, wanted SUSPENDED"
         return await self._told_by_log(command, receipt, user)
+
+    async def of(self, command: RevocationCommand, receipt: Receipt) -> User:
+        """The user a command was about."""
+        known = receipt.reference.get("user", "")
+        return await self._api.user(known) if known else (await self._found(command))[0]
 
     async def _told_by_log(self, command: RevocationCommand, receipt: Receipt, user: User) -> Told:
         kind, _, number = command.credential.partition(":")
@@ -73,7 +79,8 @@ class Users:
         if user.status in STOPPED:
             return "inactive", "user status", f"the user is {user.status}, and no use since"
         cleared = f'eventType eq "user.session.clear" and target.id eq "{user.id}"'
-        if await self._api.events(receipt.reference["since"], cleared):
+        begun = receipt.reference.get("since", "")
+        if begun and await self._api.events(begun, cleared):
             return "inactive", "System Log", "the sessions were cleared, and no use since"
         return "unknown", "System Log", "neither cleared nor used since, as far as the log says yet"
 

@@ -13,7 +13,7 @@ import msgspec
 from detector.errors import ConfigError
 from detector.policy.guardrails import RevocationCommand
 from streams.config import Connectors, Settings
-from streams.connectors.base import Connector, RefusedError
+from streams.connectors.base import Connector, NotOfferedError, RefusedError
 from streams.connectors.notify import Notifier
 
 ANYBODY = "*"
@@ -48,11 +48,13 @@ class Registry:
             self._take(connector)
 
     def connector_for(self, provider: str, action: str) -> Connector:
-        """Who does this at this provider. Raises ``RefusedError`` where nobody does."""
+        """Who does this at this provider. Raises ``NotOfferedError`` where nobody does this, ``RefusedError`` where nobody does anything."""
         found = self._by_deed.get((provider, action)) or self._by_deed.get((ANYBODY, action))
         if found is None:
             todo = f"set [connectors.{provider}], or a webhook in [[connectors.webhooks]]"
-            raise RefusedError(f"no connector can {action} at {provider!r}: {todo}")
+            is_served = any(served in (provider, ANYBODY) for served, _action in self._by_deed)
+            kind = NotOfferedError if is_served else RefusedError
+            raise kind(f"no connector can {action} at {provider!r}: {todo}")
         return found
 
     def residual_s(self, command: RevocationCommand) -> float:

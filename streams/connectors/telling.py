@@ -9,21 +9,21 @@ from streams.connectors.base import (
     Deed,
     Description,
     Finding,
+    NotOfferedError,
     Permission,
     Proof,
     Receipt,
-    RefusedError,
     Standing,
 )
 from streams.connectors.http_client import NotAllowedError, NotFoundError
 
 
 def wanted_deed(told: Description, command: RevocationCommand) -> Deed:
-    """What the command's action does here. Raises ``RefusedError`` where nothing does."""
+    """What the command's action does here. Raises ``NotOfferedError`` where nothing does."""
     deed = told.deed(command.action)
     if deed is None:
         known = ", ".join(deed.action for deed in told.deeds)
-        raise RefusedError(f"{told.title}: cannot {command.action}, only {known}")
+        raise NotOfferedError(f"{told.title}: cannot {command.action}, only {known}")
     return deed
 
 

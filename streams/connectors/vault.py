@@ -18,7 +18,17 @@ import msgspec
 from detector.errors import ConfigError
 from detector.policy.guardrails import RevocationCommand
 from streams.config import secret
-from streams.connectors.base import ConnectorError, Deed, Description, Finding, Permission, Proof, Receipt, RefusedError
+from streams.connectors.base import (
+    ConnectorError,
+    Deed,
+    Description,
+    Finding,
+    NotOfferedError,
+    Permission,
+    Proof,
+    Receipt,
+    RefusedError,
+)
 from streams.connectors.http_client import Answer, FixedHeaders, HttpClient, NotAllowedError, segment
 from streams.connectors.settings.vault import VaultSettings
 from streams.connectors.telling import proof_of, receipt_of, wanted_deed
@@ -150,11 +160,11 @@ class Vault:
         if kind == "lease" and rest:
             return (lambda: self._has_lease(rest)), (lambda: self._drop_lease(rest)), "lease"
         if credential.startswith("hmac-sha256:"):
-            raise RefusedError(
+            raise NotOfferedError(
                 "the audit device hashes accessors, and Vault revokes none by its hash: set hmac_accessor=false on the device"
             )
         if not _ACCESSOR.match(credential):
-            raise RefusedError(
+            raise NotOfferedError(
                 f"credential of kind {kind[:20]!r}, wanted a token's accessor, lease:ID or lease:PREFIX/"
             )
         return (lambda: self._has_token(credential)), (lambda: self._drop_token(credential)), "token"

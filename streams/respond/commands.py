@@ -16,6 +16,7 @@ from detector.event import Path, Provider
 from detector.policy.guardrails import RevocationCommand
 from streams import standard_webhooks
 from streams.config import Commands, secret
+from streams.connectors.base import PROVIDERS
 
 Refusal = Literal["unsigned", "forged", "expired", "replayed", "malformed", "too_large"]
 REFUSALS: tuple[Refusal, ...] = ("unsigned", "forged", "expired", "replayed", "malformed", "too_large")
@@ -23,7 +24,7 @@ MOST_BYTES, MOST_DECISION_BYTES = 64 << 10, 1 << 20
 AHEAD_S = 60
 """How far the clock of who signed may be ahead of ours."""
 _PATHS = tuple(p.name.lower() for p in Path)
-_PROVIDERS = tuple(p.name.lower() for p in Provider)
+_PROVIDERS = {*(p.name.lower() for p in Provider), *PROVIDERS}
 
 Headers = Iterable[tuple[str, bytes]]
 

@@ -18,6 +18,7 @@ from detector.policy.admission import Admission, admit
 from detector.policy.approval import voted
 from detector.policy.breaker import ALL
 from detector.policy.guardrails import RevocationCommand, next_rung, raised_to_principal
+from detector.policy.residual import LONGEST_S
 from detector.policy.tolerance import tolerance_of
 from streams.connectors.base import Proof, Receipt
 from streams.logs import logger
@@ -64,9 +65,10 @@ class Desk:
 
     def load(self) -> int:
         """Takes up what the store holds; how many commands are under way. What was being executed is looked at first: nobody knows how far it came."""
-        since_ns = self.clock() - int(self.terms.watch_s * 1e9)
+        now_ns = self.clock()
         under_way = list(self.store.in_states(MOVING[:-1]))
-        for kept in [*under_way, *self.store.in_states(("proven",), since_ns)]:
+        proven = self.store.in_states(("proven",), now_ns - int((self.terms.watch_s + LONGEST_S) * 1e9))
+        for kept in [*under_way, *(p for p in proven if p.containment.watched_until_ns(self.terms) >= now_ns)]:
             self._keep(kept)
             if kept.containment.state == "executing":
                 self._call_at(kept.containment.command.command_id, self.clock())
@@ -128,6 +130,16 @@ class Desk:
             self._move(kept, state_of.failed(kept.containment, self.clock(), text))
         log.error("dead letter", **_named(kept.containment), reason=text)
         self._show_standing()
+
+    def pass_on(self, command_id: str, text: str) -> None:
+        """Nobody does this to such a credential: the next rung follows. Where none is allowed, or people did not approve more, it is a dead letter."""
+        kept = self.current[command_id]
+        c = kept.containment
+        if c.is_fallback or next_rung(c.command, self.policy) is None:
+            self.fail(command_id, text)
+            return
+        with self.store.transaction():
+            self._move(kept, state_of.not_offered(c, self.clock(), text))
 
     def accept(self, command_id: str, receipt: Receipt) -> None:
         """A provider gave its receipt."""
@@ -198,23 +210,25 @@ class Desk:
 
     def forget_old(self) -> None:
         """Drops those whose later uses say nothing any more: proven ones, and, not without saying so, those nobody could prove."""
-        before_ns = self.clock() - int(self.terms.watch_s * 1e9)
+        now_ns = self.clock()
         for kept in list(self.current.values()):
             c = kept.containment
-            if c.commanded_ns >= before_ns or c.due_ns or c.state not in ("accepted", "proven"):
+            if c.watched_until_ns(self.terms) >= now_ns or c.due_ns or c.state not in ("accepted", "proven"):
                 continue
             if c.state == "accepted":
                 log.warning("never proven, no longer watched", **_named(c), text=c.text)
             self._drop(c)
         self._show_standing()
 
-    def _begin(self, command: RevocationCommand, came_ns: int, signed_s: int = 0) -> None:
+    def _begin(
+        self, command: RevocationCommand, came_ns: int, signed_s: int = 0, *, is_following: bool = False
+    ) -> None:
         self._check_fleet(command)
         kept = Kept(state_of.commanded(command, came_ns), None, signed_s)
         self.store.put(kept.containment, None, signed_s)
         self._tell(kept)
         self._keep(kept)
-        self._settle(kept, admit(command, self.clock(), self.policy, self.breaker))
+        self._settle(kept, admit(command, self.clock(), self.policy, self.breaker, is_following=is_following))
 
     def _check_fleet(self, command: RevocationCommand) -> None:
         is_known = self.policy.breaker.fleet_size or self.breaker.fleet_size or command.fleet_size
@@ -254,6 +268,7 @@ class Desk:
     def _lower(self, kept: Kept, admission: Admission) -> None:
         """A fallback made a lower command of it: that one is carried out, admitted already."""
         lowered = state_of.commanded(admission.command, kept.containment.commanded_ns)
+        lowered = msgspec.structs.replace(lowered, is_fallback=True)
         after = state_of.alerted(kept.containment, self.clock(), admission.text)
         self._move(kept, after, next_command_id=admission.command.command_id)
         if self.store.get(admission.command.command_id) is None:
@@ -309,7 +324,7 @@ class Desk:
         self._tell(moved, method, next_command_id)
         self._keep(moved)
         if following is not None and self.store.get(following.command_id) is None:
-            self._begin(following, self.clock())
+            self._begin(following, self.clock(), is_following=True)
 
     def _following(self, after: Containment) -> RevocationCommand | None:
         if after.state not in ("still_alive", "raced"):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from detector.containment import Containment
-from streams.connectors.base import Connector, Proof, Receipt, RefusedError, UnavailableError
+from streams.connectors.base import Connector, NotOfferedError, Proof, Receipt, RefusedError, UnavailableError
 from streams.connectors.registry import Registry
 from streams.logs import logger
 from streams.metrics import Metrics
@@ -27,7 +27,7 @@ Ends = Literal["done", "later"]
 
 
 class Executor:
-    """Works off what is due, ``at_once`` at a time. ``chance``: a number in [0, 1) for jitter."""
+    """Works off what is due, ``at_once`` at a time. ``chance``: a number in [0, 1) for jitter; ``seconds``: a clock that never goes back, for how long providers are left alone."""
 
     def __init__(
         self,
@@ -38,9 +38,10 @@ class Executor:
         at_once: int = 16,
         call_s: float = 20.0,
         chance: Callable[[], float] = random.random,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.desk, self.registry, self.metrics = desk, registry, metrics
-        self.at_once, self.call_s, self._chance = at_once, call_s, chance
+        self.at_once, self.call_s, self._chance, self._seconds = at_once, call_s, chance, seconds
         self.availability = Availability()
         self.running: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
@@ -85,7 +86,7 @@ class Executor:
 
     def _is_open_for(self, c: Containment) -> bool:
         """Whether the provider may be asked now; else the command comes back when it may, or is dead by its deadline."""
-        provider, now_s = c.command.provider, time.monotonic()
+        provider, now_s = c.command.provider, self._seconds()
         until_s = self.availability.wait_until_s(provider, now_s)
         if not until_s:
             return True
@@ -107,6 +108,8 @@ class Executor:
             self._unavailable(command_id, str(error), error.retry_after_s)
         except TimeoutError:
             self._unavailable(command_id, f"no answer within {self.call_s:g} s")
+        except NotOfferedError as error:
+            self._not_offered(command_id, str(error))
         except RefusedError as error:
             self._refused(command_id, str(error))
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, OSError) as error:
@@ -162,12 +165,18 @@ class Executor:
         else:
             self.desk.fail(command_id, text)
 
+    def _not_offered(self, command_id: str, text: str) -> None:
+        if self.desk.current[command_id].containment.state == "accepted":
+            self._refused(command_id, text)  # other settings than when it was carried out
+        else:
+            self.desk.pass_on(command_id, text)
+
     def _unavailable(self, command_id: str, text: str, retry_after_s: float = 0.0) -> None:
         kept = self.desk.current.get(command_id)
         if kept is None:
             return  # a sighting ended it meanwhile
         c = kept.containment
-        self.availability.failed(c.command.provider, time.monotonic(), retry_after_s)
+        self.availability.failed(c.command.provider, self._seconds(), retry_after_s)
         self._show(c.command.provider)
         if c.state == "accepted":
             self.desk.prove(command_id, self._unknown(c, text))

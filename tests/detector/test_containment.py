@@ -149,10 +149,11 @@ def test_nothing_races_a_command_that_takes_the_principal() -> None:
         assert machine.sighted(c, use(0.5, race="minted"), START + 2 * SECOND, TERMS).state == "accepted"
 
 
-def test_uses_count_for_as_long_as_they_are_watched() -> None:
+def test_uses_count_for_as_long_as_they_are_watched_after_the_residual_time() -> None:
     c = machine.looked(accepted(), "inactive", START + 2 * SECOND, TERMS, "gone")
-    assert machine.sighted(c, use(3599.0), START, TERMS).state == "still_alive"
-    assert machine.sighted(c, use(3601.0), START, TERMS) == c
+    until_s = (c.open_until_ns - START) / SECOND + TERMS.watch_s
+    assert machine.sighted(c, use(until_s - 1.0), START, TERMS).state == "still_alive"
+    assert machine.sighted(c, use(until_s + 1.0), START, TERMS) == c
 
 
 def test_a_dead_letter_can_be_driven_again_from_the_start() -> None:

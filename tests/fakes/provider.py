@@ -21,12 +21,13 @@ class FakeConnector:
     refuses: bool = False
     cannot_prove: bool = False
     slow_s: float = 0.0
+    offers: tuple[str, ...] = DEEDS
     gone: set[str] = field(default_factory=set)
     changes: Counter[str] = field(default_factory=Counter)
     asked: list[str] = field(default_factory=list)
 
     def describe(self) -> Description:
-        deeds = tuple(Deed(action, "takes it away", self.residual_s) for action in DEEDS)
+        deeds = tuple(Deed(action, "takes it away", self.residual_s) for action in self.offers)
         return Description("fake", "Fake", ("keycloak",), deeds, (), "read back")
 
     async def check(self) -> tuple[Finding, ...]:

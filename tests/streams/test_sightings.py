@@ -49,6 +49,19 @@ def watching(*names: str) -> Watch:
     return watch
 
 
+def test_a_name_is_watched_for_an_hour_after_the_provider_has_had_its_time() -> None:
+    watch = Watch()
+    watch.add(("slow",), 0.0, residual_s=5400.0)
+    watch.add(("quick",), 10.0)
+    watch.forget(WATCHED_S + 11.0)
+    assert len(watch.keys) == 1
+    watch.add(("slow",), 20.0)
+    watch.forget(WATCHED_S + 5399.0)
+    assert len(watch.keys) == 1, "a shorter watch does not end a longer one"
+    watch.forget(WATCHED_S + 5401.0)
+    assert len(watch.keys) == 0
+
+
 def test_uses_of_a_watched_credential_are_told_and_no_others() -> None:
     found = seen(watching("keycloak-client:pipeline"), event(1), event(2, client="portal"), event(3))
     assert [(s.event_id, s.time_ns) for s in found] == [

@@ -52,6 +52,13 @@ def test_a_command_from_long_ago_or_from_the_future_is_refused(seconds: int) -> 
     assert "3601 s" in admission.text
 
 
+def test_what_follows_a_command_was_made_here_and_is_as_young_as_that() -> None:
+    late_ns = START_NS + 5400 * SECOND_NS
+    assert admit(commanded("quarantine_principal"), late_ns, ARMED, FRESH, is_following=True).verdict == "execute"
+    unarmed = admit(commanded("quarantine_principal"), late_ns, Policy(), FRESH, is_following=True)
+    assert unarmed.cause == "not_armed"
+
+
 def test_an_hour_is_still_young_enough() -> None:
     assert asked(commanded(), now_ns=START_NS + 3600 * SECOND_NS).verdict == "execute"
 

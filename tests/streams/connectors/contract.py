@@ -7,6 +7,7 @@ A permission's ``needed_for`` names in words the actions whose ``revoke`` needs 
 """
 
 import asyncio
+import time
 from collections.abc import Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, ClassVar, Protocol, Self
@@ -107,6 +108,18 @@ def actions_of(scene: Scene, connector: Connector) -> list[str]:
     known = [deed.action for deed in connector.describe().deeds]
     assert scene.actions is None or set(scene.actions) <= set(known)
     return [action for action in known if can(scene, action)]
+
+
+def bare_receipt(command: RevocationCommand, connector: Connector) -> Receipt:
+    """What is known of an attempt that nobody answered, or that a crash cut short."""
+    return Receipt(
+        command_id=command.command_id,
+        connector=connector.describe().name,
+        action=command.action,
+        accepted_ns=time.time_ns(),
+        residual_s=0.0,
+        steps=(),
+    )
 
 
 class ConnectorContract:
@@ -215,6 +228,22 @@ class ConnectorContract:
                     await again.close()
                     assert fresh.picture() == once, action
                     assert "prove" in fresh.cannot or proof.standing == "inactive", f"{action}: {proof.text}"
+
+        self._play(test)
+
+    def test_an_attempt_whose_answer_was_lost_is_looked_at_without_its_receipt(self) -> None:
+        async def test(scene: Scene, connector: Connector) -> None:
+            for action in actions_of(scene, connector):
+                async with self._again() as fresh:
+                    again, command = fresh.connect(), fresh.command(action)
+                    bare = bare_receipt(command, again)
+                    before = await again.prove(command, bare)
+                    assert before.standing != "inactive", f"{action}: never done, yet {before.text}"
+                    await again.revoke(command)
+                    after = await again.prove(command, bare)
+                    self.said += [str(before), str(after)]
+                    assert after.standing != "alive", f"{action}: {after.text}"
+                    await again.close()
 
         self._play(test)
 

@@ -51,6 +51,10 @@ class Clock:
         self.now_ns += 1000
         return self.now_ns
 
+    def seconds(self) -> float:
+        """The same, for what is only measured."""
+        return self() / 1e9
+
     def go_on(self, seconds: float) -> None:
         self.now_ns += int(seconds * 1e9)
 
@@ -59,7 +63,7 @@ class Scene:
     """Everything of a responder but broker and clock. ``again`` is what a crash and a restart leave."""
 
     def __init__(
-        self, folder: Path, connector: FakeConnector | None = None, policy: Policy = POLICY, clock: Clock | None = None
+        self, folder: Path, connector: Any = None, policy: Policy = POLICY, clock: Clock | None = None
     ) -> None:
         self.folder, self.policy = folder, policy
         self.connector = connector or FakeConnector()
@@ -67,12 +71,19 @@ class Scene:
         self.metrics = Metrics()
         self.store = Store(folder, for_work=True)
         self.desk = Desk(self.store, policy, Terms(grace_s=2.0, deadline_s=60.0), self.metrics, self.clock)
-        self.executor = Executor(self.desk, Registry([self.connector]), self.metrics, call_s=5.0, chance=lambda: 0.5)
+        self.executor = Executor(
+            self.desk,
+            Registry([self.connector]),
+            self.metrics,
+            call_s=5.0,
+            chance=lambda: 0.5,
+            seconds=self.clock.seconds,
+        )
         self.desk.load()
 
     def again(self) -> "Scene":
         self.store.close()
-        return Scene(self.folder, self.connector, self.policy, self.clock)
+        return type(self)(self.folder, self.connector, self.policy, self.clock)
 
     def send(self, *commands: RevocationCommand) -> None:
         self.desk.take([Arrived(c, self.clock.now_ns // 10**9, self.clock.now_ns) for c in commands])

@@ -99,6 +99,60 @@ def test_a_provider_nobody_connected_is_a_dead_letter(tmp_path: Path) -> None:
     assert (scene.of(1).state, scene.of(1).text[:12]) == ("dead", "no connector")
 
 
+def test_a_rung_that_is_not_offered_is_passed_over_to_the_next_that_is(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, FakeConnector(offers=("quarantine_principal",)))
+    run(scene, command(action="revoke_session"))
+    assert [(o.action, o.state) for o in scene.outcomes if o.state in ("still_alive", "proven")] == [
+        ("revoke_session", "still_alive"),
+        ("disable_credential", "still_alive"),
+        ("quarantine_principal", "proven"),
+    ]
+    assert "no connector can revoke_session at 'keycloak'" in scene.of(1).text
+    assert scene.connector.asked == ["revoke quarantine_principal", "prove quarantine_principal"]
+
+
+def test_where_nothing_higher_is_allowed_a_rung_that_is_not_offered_is_a_dead_letter(tmp_path: Path) -> None:
+    guards = Guards(brittle=("keycloak-client:*",), two_person=())
+    scene = Scene(
+        tmp_path,
+        FakeConnector(offers=("quarantine_principal",)),
+        policy=msgspec.structs.replace(POLICY, guards=guards),
+    )
+    run(scene, command(action="narrow"))
+    assert scene.states() == ["commanded", "approved", "executing", "dead"]
+
+
+def test_what_people_did_not_approve_is_not_reached_by_a_fallback_nobody_offers(tmp_path: Path) -> None:
+    policy = msgspec.structs.replace(POLICY, approval=(Approval(deadline_s=60.0, fallback="narrow"),))
+    scene = Scene(tmp_path, FakeConnector(offers=("disable_credential", "quarantine_principal")), policy=policy)
+    run(scene, command())
+    scene.clock.go_on(61.0)
+    asyncio.run(scene.settle())
+    assert [(o.action, o.state) for o in scene.outcomes][-1] == ("narrow", "dead")
+    assert scene.connector.asked == []
+
+
+def test_the_next_rung_is_not_refused_for_the_age_of_the_first(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, FakeConnector(says_done_only=1, residual_s=5400.0))
+    scene.connector.receipt = lambda c, _at=0: FakeConnector.receipt(scene.connector, c, scene.clock.now_ns)  # type: ignore[method-assign]
+    run(scene, command(), step_s=600.0)
+    assert scene.of(1).state == "still_alive"
+    assert scene.of(1).since_ns - scene.of(1).commanded_ns > POLICY.guards.command_expires_s * 1e9
+    assert (scene.outcomes[-1].action, scene.outcomes[-1].state) == ("quarantine_principal", "proven")
+
+
+def test_later_uses_count_after_the_residual_time_however_long_even_after_a_restart(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, FakeConnector(residual_s=5400.0))
+    scene.connector.receipt = lambda c, _at=0: FakeConnector.receipt(scene.connector, c, scene.clock.now_ns)  # type: ignore[method-assign]
+    run(scene, command())
+    assert scene.of(1).state == "proven"
+    scene.clock.go_on(5500.0)
+    scene.desk.forget_old()
+    again = scene.again()
+    again.desk.see([later_use(1, 5450.0)])
+    assert again.of(1).state == "still_alive"
+
+
 def test_a_provider_that_says_done_and_did_nothing_costs_it_the_next_rung(tmp_path: Path) -> None:
     scene = Scene(tmp_path, FakeConnector(says_done_only=1, residual_s=1.0))
     scene.connector.receipt = lambda c, _at=0: FakeConnector.receipt(scene.connector, c, scene.clock.now_ns)  # type: ignore[method-assign]
