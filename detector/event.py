@@ -35,6 +35,8 @@ class Provider(IntEnum):
     AWS = 0
     OKTA = 1
     KEYCLOAK = 2
+    KUBERNETES = 3
+    GCP = 4
 
 
 class Mark(IntEnum):
