@@ -37,6 +37,8 @@ class Provider(IntEnum):
     KEYCLOAK = 2
     KUBERNETES = 3
     GCP = 4
+    ENTRA = 5
+    GITHUB = 6
 
 
 class Mark(IntEnum):

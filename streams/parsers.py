@@ -11,8 +11,10 @@ from detector.identity.context import ContextFeeds, read_names
 from detector.identity.rules import IdentityRules, read_rules
 from detector.identity.signals import Standings, read_facts, standings
 from detector.sources.cloudtrail import CloudTrailParser
+from detector.sources.entra import EntraParser
 from detector.sources.framing import Block
 from detector.sources.gcp import GcpParser
+from detector.sources.github import GitHubParser
 from detector.sources.keycloak import KeycloakParser
 from detector.sources.kubernetes import KubernetesParser
 from detector.sources.okta import OktaParser
@@ -29,6 +31,8 @@ SOURCES = {
     "keycloak": Provider.KEYCLOAK,
     "kubernetes": Provider.KUBERNETES,
     "gcp": Provider.GCP,
+    "entra": Provider.ENTRA,
+    "github": Provider.GITHUB,
 }
 """What settings and the command line call each provider's log."""
 
@@ -55,6 +59,8 @@ def new_parsers(
         Provider.KEYCLOAK: KeycloakParser(vocabulary, rules, feeds, not_after_ns),
         Provider.KUBERNETES: KubernetesParser(vocabulary, rules, feeds, not_after_ns),
         Provider.GCP: GcpParser(vocabulary, rules, feeds, not_after_ns),
+        Provider.ENTRA: EntraParser(vocabulary, rules, feeds, not_after_ns),
+        Provider.GITHUB: GitHubParser(vocabulary, rules, feeds, not_after_ns),
     }
 
 

@@ -144,7 +144,7 @@ class EventParser:
     """
 
     provider: Provider
-    record_type: type[msgspec.Struct]
+    record_type: Any
     wrappings: tuple[bytes, ...] = ()
 
     def __init__(

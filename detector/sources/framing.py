@@ -4,10 +4,10 @@ The quick way decodes a whole block at once. Where that fails every record is ta
 costs one record: it becomes a ``Rejection`` with its line (or its number in the document) and JSON path.
 
 Wrappings read: CloudTrail ``{"Records": […]}``; CloudWatch Logs subscription ``{"logEvents": [{"message": "…"}]}``; CloudTrail Lake and
-Athena rows ``{"eventJson": "…"}`` or ``{"eventData": "…"}``; EventBridge ``{"detail": {…}}``; Kubernetes ``{"kind": "EventList", "items": […]}``;
-Azure ``{"properties": {"log": "…"}}``; Cloud Logging ``{"entries": […]}`` and what Pub/Sub pushes, ``{"message": {"data": "<base64>"}}``. Source: AWS
-CloudTrail and CloudWatch Logs user guides; kube-apiserver audit configuration; Azure Kubernetes Service, "Monitoring data reference"; Cloud Logging
-API, entries.list; Pub/Sub, "Push subscriptions".
+Athena rows ``{"eventJson": "…"}`` or ``{"eventData": "…"}``; EventBridge ``{"detail": {…}}``; Kubernetes ``{"kind": "EventList", "items": […]}``; Azure
+``{"properties": {"log": "…"}}`` and event hubs ``{"records": […]}``; pages of Microsoft Graph ``{"value": […]}``; Cloud Logging ``{"entries": […]}`` and what Pub/Sub
+pushes, ``{"message": {"data": "<base64>"}}``. Source: AWS CloudTrail and CloudWatch Logs user guides; kube-apiserver audit configuration; Azure Kubernetes Service,
+"Monitoring data reference"; Azure Monitor, "Stream logs to event hubs"; Microsoft Graph, "Paging"; Cloud Logging API, entries.list; Pub/Sub, "Push subscriptions".
 """
 
 import json
@@ -33,6 +33,8 @@ _WRAPPERS = (
     b'"EventList"',
     b'"entries"',
     b'"properties"',
+    b'"records"',
+    b'"value"',
 )
 _EVENT_LIST = msgspec.Raw(b'"EventList"')
 _WINDOW, _NEAR_END = 1 << 16, 16
@@ -142,7 +144,15 @@ def unwrapped(piece: bytes) -> Iterator[Any]:
 
 
 def _inside(outer: dict[str, msgspec.Raw], piece: bytes) -> Iterator[Any]:
-    lists = ("Records", "logEvents", "events", "entries", *(("items",) if outer.get("kind") == _EVENT_LIST else ()))
+    lists = (
+        "Records",
+        "logEvents",
+        "events",
+        "entries",
+        "records",
+        "value",
+        *(("items",) if outer.get("kind") == _EVENT_LIST else ()),
+    )
     for name in lists:
         if name in outer and bytes(outer[name])[:1] == b"[":
             for item in msgspec.json.decode(outer[name], type=list[msgspec.Raw]):
@@ -240,7 +250,7 @@ def _piece(value: Any, text: str) -> bytes:
 
 
 def _start_of_records(text: str) -> int:
-    found = re.match(r'\s*(?:\{\s*"Records"\s*:\s*)?\[', text)
+    found = re.match(r'\s*(?:\{\s*"(?:[Rr]ecords|value)"\s*:\s*)?\[', text)
     return found.end() if found else 0
 
 

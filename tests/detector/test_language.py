@@ -135,6 +135,8 @@ def test_the_catalogues_are_as_large_as_they_say():
         "keycloak": 81,
         "kubernetes": 104,
         "gcp": 147,
+        "entra": 237,
+        "github": 160,
     }
 
 
@@ -173,6 +175,18 @@ def test_the_catalogues_are_as_large_as_they_say():
         ("gcp", "storage:objects.get", "data/catalogued/read"),
         ("gcp", "pubsub:Publish", "data/other/write"),
         ("gcp", "compute:zoneOperations.get", "compute/other/read"),
+        ("entra", "entra:signin/serviceprincipal/graph", "signin/catalogued/read"),
+        ("entra", "entra:add-service-principal-credentials", "app/catalogued/write"),
+        ("entra", "entra:update-group", "directory/other/write"),
+        ("entra", "graph:GET/users/{id}/calendar", "data/other/read"),
+        ("entra", "graph:POST/applications/{id}/addPassword", "app/catalogued/write"),
+        ("entra", "azure:microsoft.keyvault/certificatelist", "secrets/sensitive/read"),
+        ("entra", "azure:microsoft.compute/virtualmachines/start/action", "azure/other/write"),
+        ("github", "github:git.clone", "code/catalogued/read"),
+        ("github", "github:public_key.delete", "token/sensitive/write"),
+        ("github", "github:environment.create", "workflow/sensitive/write"),
+        ("github", "github:api/GET/repos/{owner}/{repo}/pulls", "repo/other/read"),
+        ("github", "github:pull_request.merge", "rest/other/write"),
     ],
 )
 def test_known_operations_fall_into_their_class(provider, operation, expected):
@@ -197,6 +211,11 @@ def test_known_operations_fall_into_their_class(provider, operation, expected):
         ("kubernetes", "apps:daemonsets:create", {"execute"}),
         ("gcp", "cloudresourcemanager:TestIamPermissions", {"test"}),
         ("gcp", "aiplatform:GenerateContent", {"model"}),
+        ("entra", "azure:microsoft.storage/storageaccounts/listkeys/action", {"secret"}),
+        ("entra", "graph:GET/users/{id}/calendar", {"recon"}),
+        ("entra", "entra:consent-to-application", {"grant"}),
+        ("github", "github:public_key.create", {"mint"}),
+        ("github", "github:repo.register_self_hosted_runner", {"execute", "mint"}),
     ],
 )
 def test_known_operations_prove_what_they_should(provider, operation, signals):
@@ -269,7 +288,7 @@ def test_a_wrong_file_is_refused_with_the_place_of_the_fault(old, new, place):
 
 @pytest.mark.parametrize("provider", ["vault", "", "../aws", "aws.toml"])
 def test_an_unknown_provider_is_refused_with_the_known_ones(provider):
-    with pytest.raises(LanguageError, match="there are aws, gcp, keycloak, kubernetes, okta"):
+    with pytest.raises(LanguageError, match="there are aws, entra, gcp, github, keycloak, kubernetes, okta"):
         load(provider)
 
 
