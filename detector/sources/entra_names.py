@@ -9,30 +9,32 @@ from urllib.parse import unquote
 
 MICROSOFT_CLIENTS = frozenset(
     {
-        "04b07795-8ddb-461a-bbee-02f9e1bf7b46",  # Azure CLI
-        "1950a258-227b-4e31-a9cf-717495945fc2",  # Azure PowerShell
+        "04b07795-8ddb-461a-bbee-02f9e1bf7b46",  # Microsoft Azure CLI
+        "1950a258-227b-4e31-a9cf-717495945fc2",  # Microsoft Azure PowerShell
         "14d82eec-204b-4c2f-b7e8-296a70dab67e",  # Microsoft Graph Command Line Tools
         "de8bc8b5-d9f9-48b1-a8ad-b748da725064",  # Graph Explorer
+        "fb78d390-0c51-40cd-8e17-fdbfab77341b",  # Microsoft Exchange REST API Based PowerShell
         "c44b4083-3bb0-49c1-b47d-974e53cbdf3c",  # Azure Portal
+        "497effe9-df71-4043-a8bb-14cf78c4b63b",  # Exchange Admin Center
+        "80ccca67-54bd-44ab-8625-4b79c4dc7775",  # Microsoft 365 Security and Compliance Center
+        "a3b79187-70b2-4139-83f9-6016c58cd27b",  # WindowsDefenderATP Portal
+        "0000000c-0000-0000-c000-000000000000",  # Microsoft App Access Panel
         "00000006-0000-0ff1-ce00-000000000000",  # Microsoft Office 365 Portal
         "4765445b-32c6-49b0-83e6-1d93765276ca",  # OfficeHome
+        "4b233688-031c-404b-9a80-a4f3f2351f90",  # Office.com
         "89bee1f7-5e6e-4d8a-9f3d-ecd601259da7",  # Office365 Shell WCSS-Client
         "d3590ed6-52b3-4102-aeff-aad2292ab01c",  # Microsoft Office
+        "5d661950-3475-41cd-a2c3-d671a3162bc1",  # Microsoft Outlook
+        "27922004-5251-4030-b22d-91ecd9a37ea4",  # Outlook Mobile
         "1fec8e78-bce4-4aaf-ab1b-5451cc387264",  # Microsoft Teams
         "5e3ce6c0-2b1f-4285-8d4b-75ee78787346",  # Microsoft Teams Web Client
-        "27922004-5251-4030-b22d-91ecd9a37ea4",  # Outlook Mobile
         "ab9b8c07-8f02-4f72-87fa-80105867a763",  # OneDrive SyncEngine
-        "b26aadf8-566f-4478-926f-589f601d9c74",  # OneDrive
+        "2d4d3d8e-2be3-4bef-9f87-7875a61c29de",  # OneNote
+        "08e18876-6177-487e-b8b5-cf950c1e598c",  # SharePoint Online Web Client Extensibility
+        "871c010f-5e61-4fb1-83ac-98610a7e9110",  # Microsoft Power BI
         "29d9ed98-a469-4536-ade2-f981bc1d605e",  # Microsoft Authentication Broker
-        "872cd9fa-d31f-45e0-9eab-6e460a02d1f1",  # Visual Studio
-        "aebc6443-996d-45c2-90f0-388ff96faa56",  # Visual Studio Code
-        "fb78d390-0c51-40cd-8e17-fdbfab77341b",  # Microsoft Exchange REST API Based PowerShell
-        "a0c73c16-a7e3-4564-9a95-2bdf47383716",  # Microsoft Exchange Online Remote PowerShell
-        "0c1307d4-29d6-4389-a11c-5cbe7f65d7fa",  # Azure Android App
-        "2793995e-0a7d-40d7-bd35-6968ba142197",  # My Apps
-        "19db86c3-b2b9-44cc-b339-36da233a3be2",  # My Signins
-        "65d91a3d-ab74-42e6-8a2f-0add61688c74",  # Microsoft Approval Management
         "18fbca16-2224-45f6-85b0-f7bf2b39b3f3",  # Microsoft Docs
+        "74bcdadc-2fdc-4bb3-8459-76d06952a0e9",  # Microsoft Intune Web Company Portal
     }
 )
 MICROSOFT_TENANTS = frozenset({"f8cdef31-a31e-4b4a-93e4-5f571e91255a", "72f988bf-86f1-41af-91ab-2d7cd011db47"})
