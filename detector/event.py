@@ -35,6 +35,10 @@ class Provider(IntEnum):
     AWS = 0
     OKTA = 1
     KEYCLOAK = 2
+    KUBERNETES = 3
+    GCP = 4
+    ENTRA = 5
+    GITHUB = 6
 
 
 class Mark(IntEnum):

@@ -228,7 +228,7 @@ def signal_mask(names: tuple[Signal, ...]) -> int:
 
 
 def load(provider: str) -> AttackerLanguage:
-    """The language shipped for a provider, ``aws``, ``okta`` or ``keycloak``.
+    """The language shipped for a provider, such as ``aws`` or ``okta``.
 
     Raises ``LanguageError`` where none is shipped.
     """

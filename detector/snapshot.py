@@ -21,7 +21,7 @@ from detector.policy.leases import Use
 from detector.trails import BUCKETS, Trails
 
 MAGIC = b"OUTPACE\x00"
-VERSION = 4
+VERSION = 5
 _DIGEST = 32
 TRAILS = "trails/"
 

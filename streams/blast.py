@@ -54,7 +54,7 @@ def blast(
     until: str | None = None,
     age_out_days: Annotated[float, Parameter(validator=validators.Number(gt=0))] = 90.0,
     policy: str | None = None,
-    source: Literal["cloudtrail", "okta", "keycloak"] | None = None,
+    source: Literal["cloudtrail", "okta", "keycloak", "kubernetes", "gcp", "entra", "github"] | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Show what a stolen credential reaches, and what to take away so that nothing is left of it, at the least loss.

@@ -49,7 +49,7 @@ SHOWN_REJECTIONS = 5
 WIDE = 150
 STDIN = "stdin:"
 """How a lone ``-`` travels past the option parser, which takes it for an option."""
-Source = Literal["cloudtrail", "okta", "keycloak"]
+Source = Literal["cloudtrail", "okta", "keycloak", "kubernetes", "gcp", "entra", "github"]
 
 
 @app.command

@@ -57,7 +57,7 @@ class PathSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="p
 
     paths: tuple[str, ...]
     poll_s: Positive = 1.0
-    provider: Literal["", "cloudtrail", "okta", "keycloak"] = ""
+    provider: Literal["", "cloudtrail", "okta", "keycloak", "kubernetes", "gcp", "entra", "github"] = ""
 
 
 class TopicSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="topic", tag_field="kind"):
@@ -65,7 +65,7 @@ class TopicSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="
 
     topic: str = "outpace.raw"
     group: str = "outpace-ingest"
-    provider: Literal["", "cloudtrail", "okta", "keycloak"] = ""
+    provider: Literal["", "cloudtrail", "okta", "keycloak", "kubernetes", "gcp", "entra", "github"] = ""
 
 
 class HttpSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="http", tag_field="kind"):
@@ -79,7 +79,7 @@ class HttpSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="h
     token: str = ""
     signing_secret: str = ""
     max_body_bytes: Annotated[int, Meta(ge=1024)] = 8 << 20
-    provider: Literal["", "cloudtrail", "okta", "keycloak"] = ""
+    provider: Literal["", "cloudtrail", "okta", "keycloak", "kubernetes", "gcp", "entra", "github"] = ""
 
 
 class KeycloakSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="keycloak", tag_field="kind"):

@@ -14,7 +14,7 @@ from detector.errors import Rejection
 from detector.event import Provider
 from detector.ordering import Reorder
 from detector.sources.framing import Block
-from detector.sources.sniff import sniff
+from detector.sources.sniff import KNOWN, sniff
 from streams.reading import PEEK_BYTES, LogFile
 
 Parse = Callable[[Block], tuple[Batch | None, list[Rejection]]]
@@ -83,9 +83,7 @@ class Merge:
         head = file.peek()
         provider = self.source if self.source is not None else _provider_of(file, head)
         if provider is None:
-            reason = (
-                "empty file" if not head.strip() else "no audit log of a known provider (CloudTrail, Okta, Keycloak)"
-            )
+            reason = f"no audit log of a known provider ({KNOWN})" if head.strip() else "empty file"
             self.rejected += file.rejected or [Rejection(file.origin, 1, "$", reason)]
             return None
         return Feed(file, self.parsers[provider])

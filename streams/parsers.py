@@ -1,4 +1,4 @@
-"""The three parsers with the operator's rules and files behind them, made the same way for ``replay``, ``ingest`` and ``watch``."""
+"""The parsers with the operator's rules and files behind them, made the same way for ``replay``, ``ingest`` and ``watch``."""
 
 from pathlib import Path
 from typing import Protocol
@@ -11,8 +11,12 @@ from detector.identity.context import ContextFeeds, read_names
 from detector.identity.rules import IdentityRules, read_rules
 from detector.identity.signals import Standings, read_facts, standings
 from detector.sources.cloudtrail import CloudTrailParser
+from detector.sources.entra import EntraParser
 from detector.sources.framing import Block
+from detector.sources.gcp import GcpParser
+from detector.sources.github import GitHubParser
 from detector.sources.keycloak import KeycloakParser
+from detector.sources.kubernetes import KubernetesParser
 from detector.sources.okta import OktaParser
 from detector.sources.timestamps import FOREVER_NS
 from streams.config import read_settings
@@ -21,7 +25,15 @@ from streams.merge import Parse
 
 log = logger("context")
 CLOCK_SKEW_NS = 86_400 * 10**9
-SOURCES = {"cloudtrail": Provider.AWS, "okta": Provider.OKTA, "keycloak": Provider.KEYCLOAK}
+SOURCES = {
+    "cloudtrail": Provider.AWS,
+    "okta": Provider.OKTA,
+    "keycloak": Provider.KEYCLOAK,
+    "kubernetes": Provider.KUBERNETES,
+    "gcp": Provider.GCP,
+    "entra": Provider.ENTRA,
+    "github": Provider.GITHUB,
+}
 """What settings and the command line call each provider's log."""
 
 
@@ -45,6 +57,10 @@ def new_parsers(
         Provider.AWS: CloudTrailParser(vocabulary, rules, feeds, not_after_ns),
         Provider.OKTA: OktaParser(vocabulary, rules, feeds, not_after_ns),
         Provider.KEYCLOAK: KeycloakParser(vocabulary, rules, feeds, not_after_ns),
+        Provider.KUBERNETES: KubernetesParser(vocabulary, rules, feeds, not_after_ns),
+        Provider.GCP: GcpParser(vocabulary, rules, feeds, not_after_ns),
+        Provider.ENTRA: EntraParser(vocabulary, rules, feeds, not_after_ns),
+        Provider.GITHUB: GitHubParser(vocabulary, rules, feeds, not_after_ns),
     }
 
 

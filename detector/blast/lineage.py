@@ -21,6 +21,7 @@ DEPTH = 8
 """How many credentials up a use counts: chains of roles are shorter."""
 _NOBODY = Mark.UNATTRIBUTED | Mark.ANONYMOUS
 _EXCHANGE = "keycloak:TOKEN_EXCHANGE"
+_TEMPORARY = ("ASIA", "keycloak-session:", "okta-session:", "entra-session:", "entra-token:", "github-app-token:")
 K = TypeVar("K")
 T = TypeVar("T")
 
@@ -136,7 +137,7 @@ class Lineage:
             return
         child.minted_ns = child.last_ns = event.time_ns
         child.provider = user.provider
-        child.is_temporary = child.name.startswith(("ASIA", "keycloak-session:", "okta-session:"))
+        child.is_temporary = child.name.startswith(_TEMPORARY)
         child.principal = heir or child.principal
         self._bear(child, user)
         self._entrust(child, int(by_thief), event.time_ns)

@@ -153,5 +153,13 @@ def residuals(crossing: Crossing) -> dict[str, float]:
 
 def is_temporary(actor: Actor) -> bool:
     """Whether a credential is a session that ends by itself."""
-    sessions = ("session:", "console:", "ASIA", "okta-session:", "keycloak-session:")
+    sessions = (
+        "session:",
+        "console:",
+        "ASIA",
+        "okta-session:",
+        "keycloak-session:",
+        "entra-session:",
+        "github-app-token:",
+    )
     return bool(actor.marks & Mark.TEMPORARY) or actor.credential.startswith(sessions)

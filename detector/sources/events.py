@@ -140,11 +140,12 @@ class ActorBook:
 class EventParser:
     """Turns blocks into batches, one record at a time.
 
-    A provider says what a record is (``record_type``) and what it means (``read``).
+    A provider says what a record is (``record_type``), what it means (``read``), and what betrays that something is wrapped round records (``wrappings``).
     """
 
     provider: Provider
-    record_type: type[msgspec.Struct]
+    record_type: Any
+    wrappings: tuple[bytes, ...] = ()
 
     def __init__(
         self, vocabulary: Vocabulary, rules: IdentityRules, feeds: ContextFeeds, not_after_ns: int = FOREVER_NS
@@ -155,8 +156,8 @@ class EventParser:
         many: Any = list[self.record_type]  # type: ignore[name-defined]
         self.array_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(many)
 
-    def read(self, record: Any, origin: str) -> AuditEvent:
-        """The event of one record. Raises ``MalformedRecordError(json_path, reason)``."""
+    def read(self, record: Any, origin: str) -> AuditEvent | None:
+        """The event of one record; None for one whose event another record tells. Raises ``MalformedRecordError(json_path, reason)``."""
         raise NotImplementedError
 
     def heir_of(self, record: Any, event: AuditEvent) -> str:
@@ -165,12 +166,15 @@ class EventParser:
 
     def parse(self, block: Block) -> tuple[EventBatch | None, list[Rejection]]:
         """Rows of every usable record, and a rejection for every other one."""
-        decoded = decode_block(block, self.decoder, self.array_decoder)
+        is_wrapped = any(mark in block.data for mark in self.wrappings)
+        decoded = decode_block(block, self.decoder, self.array_decoder, is_wrapped)
         events: list[AuditEvent] = []
         heirs: dict[int, str] = {}
         for position, record in zip(_positions(block, decoded), decoded.records, strict=True):
             try:
                 event = self.read(record, block.origin)
+                if event is None:
+                    continue
                 if event.minted and (heir := self.heir_of(record, event)):
                     heirs[len(events)] = heir
                 events.append(event)

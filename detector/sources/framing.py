@@ -4,7 +4,10 @@ The quick way decodes a whole block at once. Where that fails every record is ta
 costs one record: it becomes a ``Rejection`` with its line (or its number in the document) and JSON path.
 
 Wrappings read: CloudTrail ``{"Records": […]}``; CloudWatch Logs subscription ``{"logEvents": [{"message": "…"}]}``; CloudTrail Lake and
-Athena rows ``{"eventJson": "…"}`` or ``{"eventData": "…"}``; EventBridge ``{"detail": {…}}``. Source: AWS CloudTrail and CloudWatch Logs user guides.
+Athena rows ``{"eventJson": "…"}`` or ``{"eventData": "…"}``; EventBridge ``{"detail": {…}}``; Kubernetes ``{"kind": "EventList", "items": […]}``; Azure
+``{"properties": {"log": "…"}}`` and event hubs ``{"records": […]}``; pages of Microsoft Graph ``{"value": […]}``; Cloud Logging ``{"entries": […]}`` and what Pub/Sub
+pushes, ``{"message": {"data": "<base64>"}}``. Source: AWS CloudTrail and CloudWatch Logs user guides; kube-apiserver audit configuration; Azure Kubernetes Service,
+"Monitoring data reference"; Azure Monitor, "Stream logs to event hubs"; Microsoft Graph, "Paging"; Cloud Logging API, entries.list; Pub/Sub, "Push subscriptions".
 """
 
 import json
@@ -19,7 +22,21 @@ from detector.errors import Rejection
 R = TypeVar("R")
 
 _PATH = re.compile(r" - at `(\$[^`]*)`")
-_WRAPPERS = (b'"Records"', b'"logEvents"', b'"eventJson"', b'"eventData"', b'"detail"', b'"events"', b'"message"')
+_WRAPPERS = (
+    b'"Records"',
+    b'"logEvents"',
+    b'"eventJson"',
+    b'"eventData"',
+    b'"detail"',
+    b'"events"',
+    b'"message"',
+    b'"EventList"',
+    b'"entries"',
+    b'"properties"',
+    b'"records"',
+    b'"value"',
+)
+_EVENT_LIST = msgspec.Raw(b'"EventList"')
 _WINDOW, _NEAR_END = 1 << 16, 16
 _SPACE = re.compile(r"[\s,]*")
 
@@ -43,9 +60,14 @@ class Decoded(NamedTuple, Generic[R]):
 
 
 def decode_block(
-    block: Block, decoder: "msgspec.json.Decoder[Any]", array_decoder: "msgspec.json.Decoder[Any]"
+    block: Block,
+    decoder: "msgspec.json.Decoder[Any]",
+    array_decoder: "msgspec.json.Decoder[Any]",
+    is_wrapped: bool = False,
 ) -> Decoded[Any]:
-    """Typed records of a block; ``array_decoder`` decodes ``list[R]``."""
+    """Typed records of a block; ``array_decoder`` decodes ``list[R]``. ``is_wrapped``: a record type so lenient that it would take a wrapping for a record."""
+    if is_wrapped:
+        return _one_by_one(block, decoder)
     try:
         records = (
             decoder.decode_lines(block.data)
@@ -122,7 +144,16 @@ def unwrapped(piece: bytes) -> Iterator[Any]:
 
 
 def _inside(outer: dict[str, msgspec.Raw], piece: bytes) -> Iterator[Any]:
-    for name in ("Records", "logEvents", "events"):
+    lists = (
+        "Records",
+        "logEvents",
+        "events",
+        "entries",
+        "records",
+        "value",
+        *(("items",) if outer.get("kind") == _EVENT_LIST else ()),
+    )
+    for name in lists:
         if name in outer and bytes(outer[name])[:1] == b"[":
             for item in msgspec.json.decode(outer[name], type=list[msgspec.Raw]):
                 yield from unwrapped(bytes(item))
@@ -135,9 +166,35 @@ def _inside(outer: dict[str, msgspec.Raw], piece: bytes) -> Iterator[Any]:
         yield bytes(outer["detail"])
         return
     if "message" in outer and "eventTime" not in outer and bytes(outer["message"])[:1] == b"{":
-        yield bytes(outer["message"])
+        yield _pushed(bytes(outer["message"]))
+        return
+    if "properties" in outer and (log := _azure_log(bytes(outer["properties"]))):
+        yield log
         return
     yield piece
+
+
+class _Pushed(msgspec.Struct):
+    data: bytes = b""
+
+
+class _Properties(msgspec.Struct):
+    log: str | None = None
+
+
+def _pushed(message: bytes) -> bytes:
+    """The data of a Pub/Sub message (bytes are base64 text in JSON); any other message as it is."""
+    if b'"data"' not in message or not (b'"messageId"' in message or b'"message_id"' in message):
+        return message
+    return msgspec.json.decode(message, type=_Pushed).data or message
+
+
+def _azure_log(properties: bytes) -> bytes:
+    """The record an Azure resource log keeps as text; empty where it keeps none."""
+    try:
+        return (msgspec.json.decode(properties, type=_Properties).log or "").encode()
+    except msgspec.ValidationError:
+        return b""
 
 
 def _documents(block: Block, rejected: list[Rejection]) -> Iterator[tuple[int, bytes]]:
@@ -193,7 +250,7 @@ def _piece(value: Any, text: str) -> bytes:
 
 
 def _start_of_records(text: str) -> int:
-    found = re.match(r'\s*(?:\{\s*"Records"\s*:\s*)?\[', text)
+    found = re.match(r'\s*(?:\{\s*"(?:[Rr]ecords|value)"\s*:\s*)?\[', text)
     return found.end() if found else 0
 
 

@@ -34,6 +34,7 @@ EXAMPLES: dict[str, Any] = {
         app_id="1001",
         private_key="file:/run/secrets/github.pem",
         installation_id="5001",
+        deploy_keys=True,
         token="env:GITHUB_TOKEN",  # noqa: S106
         apps=(OwnApp("1002", "file:/run/secrets/deploy-bot.pem"),),
     ),

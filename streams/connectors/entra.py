@@ -1,8 +1,11 @@
 """Microsoft Entra ID: sign-in sessions revoked, users and service principals disabled, secrets and certificates removed, delegated grants deleted.
 
-Credentials: ``entra-user:ID`` and ``entra-session:…`` are a user, the latter by ``principal`` (id or user principal name); ``entra-app:APPID`` is an app whose credential is
-not known, ``entra-key:KEYID`` one of its secrets or certificates, the app being ``principal`` (``appId`` and ``servicePrincipalCredentialKeyId`` of the sign-in log,
-https://learn.microsoft.com/en-us/graph/api/resources/signin). Calls: see ``entra_api``.
+Credentials as the parser of Microsoft's logs names them: ``entra-user:ID`` and ``entra-session:…`` are a user, the latter by ``principal`` (id or user principal name);
+``entra-key:KEYID`` is one of an app's secrets or certificates, ``entra-fic:ID`` one of its federated credentials, ``entra-token:…`` an access token of it, the app being ``principal``;
+``entra-app:APPID`` an app, ``entra-principal:ID`` a service principal, of which no more is known; ``entra-grant:USER/APPID`` what a user lets an app do
+(https://learn.microsoft.com/en-us/graph/api/resources/signin, https://learn.microsoft.com/en-us/graph/api/resources/oauth2permissiongrant). Calls: see ``entra_api``.
+
+Nothing at Entra takes back an app's access token, and none says by which key it was got: where only that is known, the service principal is disabled, which can be undone.
 """
 
 import time
@@ -11,7 +14,19 @@ from datetime import UTC, datetime
 
 from detector.policy.guardrails import RevocationCommand
 from streams.connectors.base import Deed, Description, Finding, NotOfferedError, Proof, Receipt, RefusedError, Standing
-from streams.connectors.entra_api import ACCOUNTS, APPS, GRANTS, HOLDERS, PAGES, PERMISSIONS, READ, SESSIONS, EntraApi
+from streams.connectors.entra_api import (
+    ACCOUNTS,
+    APPS,
+    GRANTS,
+    HOLDERS,
+    PAGES,
+    PERMISSIONS,
+    READ,
+    SESSIONS,
+    EntraApi,
+    Keys,
+    guid,
+)
 from streams.connectors.settings.entra import Entra
 from streams.connectors.telling import proof_of, receipt_of, tried, wanted_deed
 
@@ -37,7 +52,8 @@ DESCRIPTION = Description(
         ),
         Deed(
             "disable_credential",
-            "user: disables the account and revokes its sessions; key: removes the secret or certificate from the app and its service principal",
+            "user: disables the account and revokes its sessions; key: removes the secret or certificate from the app and its service principal; federated credential: deletes it; "
+            "grant: deletes what the user lets the app do; app whose key is not known: disables the service principal",
             ACCESS_TOKEN_S,
             f"{PAGES}/serviceprincipal-removepassword",
         ),
@@ -56,7 +72,8 @@ DESCRIPTION = Description(
     ),
     permissions=PERMISSIONS,
     proof="what Graph holds now: the time sessions are valid from, whether the account is enabled, keys and grants that are left",
-    blind_to="guests, who sign in at home; access tokens issued before; a key that an app never had, which looks like one that was removed",
+    blind_to="guests, who sign in at home; access tokens issued before; consent given for everybody, which deleting one user's grant leaves; the federated credentials of managed identities, "
+    "which Azure keeps; a key that an app never had, which looks like one that was removed",
 )
 
 
@@ -71,8 +88,13 @@ class EntraConnector:
             "quarantine_principal": self._quarantine_user,
             "cut_delegation": self._cut_user,
         }
-        app: dict[str, Act] = {"quarantine_principal": self._disable_app, "cut_delegation": self._cut_app}
-        self._acts = {"user": user, "app": app, "key": {"disable_credential": self._remove_key, **app}}
+        app: dict[str, Act] = {
+            "disable_credential": self._disable_app,
+            "quarantine_principal": self._disable_app,
+            "cut_delegation": self._cut_app,
+        }
+        own = {"key": self._remove_key, "fic": self._remove_federated, "grant": self._delete_grant}
+        self._acts = {"user": user, "app": app} | {kind: app | {"disable_credential": act} for kind, act in own.items()}
 
     def describe(self) -> Description:
         """In words."""
@@ -157,22 +179,57 @@ class EntraConnector:
                 steps += (f"removed the certificate from {holder}",)
         return steps or ("found no such key on the app",), {}
 
+    async def _remove_federated(self, command: RevocationCommand) -> Done:
+        app_id, number = _app(command), _key(command)
+        await self._api.principal(app_id)
+        if number not in [held.id for held in await self._api.federated(app_id)]:
+            return ("found no such federated credential on the app",), {}
+        await self._api.delete_federated(app_id, number)
+        return ("deleted the federated credential",), {}
+
+    async def _delete_grant(self, command: RevocationCommand) -> Done:
+        principal = await self._api.principal(_app(command))
+        count = await self._api.delete_grants("clientId", principal.id, principalId=_giver(command))
+        return (f"deleted {count} grants the user gave the app",), {}
+
     async def _disable_app(self, command: RevocationCommand) -> Done:
-        await self._api.disable_principal((await self._api.principal(_app(command))).id)
+        await self._api.disable_principal((await self._principal(command)).id)
         return ("disabled the service principal",), {}
 
     async def _cut_app(self, command: RevocationCommand) -> Done:
-        count = await self._api.delete_grants("clientId", (await self._api.principal(_app(command))).id)
+        count = await self._api.delete_grants("clientId", (await self._principal(command)).id)
         return (f"deleted {count} grants the app was given",), {}
 
+    async def _principal(self, command: RevocationCommand) -> Keys:
+        """The service principal of the app meant."""
+        kind, _, number = command.credential.partition(":")
+        if kind == "entra-principal":
+            return await self._api.principal_object(number)
+        return await self._api.principal(_app(command))
+
     async def _app_left(self, command: RevocationCommand, _receipt: Receipt) -> Told:
-        principal = await self._api.principal(_app(command))
-        if command.action == "quarantine_principal":
+        principal, kind = await self._principal(command), kind_of(command)
+        is_disabled = command.action == "quarantine_principal" or (kind == "app" and command.action != "cut_delegation")
+        if is_disabled:
             is_on = principal.account_enabled is not False
             return ("alive" if is_on else "inactive"), "account", f"enabled: {principal.account_enabled}"
         if command.action == "cut_delegation":
             grants = await self._api.grants("clientId", principal.id)
             return ("alive" if grants else "inactive"), "grants", f"{len(grants)} grants left"
+        if kind == "fic":
+            is_there = _key(command) in [held.id for held in await self._api.federated(_app(command))]
+            return ("alive" if is_there else "inactive"), "keys", f"the app has the federated credential: {is_there}"
+        if kind == "grant":
+            return await self._grant_left(principal.id, _giver(command))
+        return await self._key_left(command)
+
+    async def _grant_left(self, principal: str, giver: str) -> Told:
+        own = await self._api.grants("clientId", principal, principalId=giver)
+        everybodys = await self._api.grants("clientId", principal, consentType="AllPrincipals")
+        text = f"{len(own)} grants of the user's left, {len(everybodys)} for everybody"
+        return ("alive" if own or everybodys else "inactive"), "grants", text
+
+    async def _key_left(self, command: RevocationCommand) -> Told:
         key_id, left = _key(command), 0
         for holder in HOLDERS:
             found = await self._api.keys(holder, _app(command))
@@ -183,13 +240,15 @@ class EntraConnector:
 
 
 def kind_of(command: RevocationCommand) -> str:
-    """What the credential is: ``user``, ``app`` or ``key``. Raises ``RefusedError`` for any other."""
+    """What the credential is: ``user``, ``app``, ``key``, ``fic`` or ``grant``. Raises ``RefusedError`` for any other."""
     kind = command.credential.partition(":")[0]
     if kind in ("entra-user", "entra-session"):
         return "user"
-    if kind in ("entra-app", "entra-key"):
+    if kind in ("entra-app", "entra-token", "entra-principal"):
+        return "app"
+    if kind in ("entra-key", "entra-fic", "entra-grant"):
         return kind.removeprefix("entra-")
-    raise RefusedError(f"Entra: credential of kind {kind!r} is no user, session, app or key")
+    raise RefusedError(f"Entra: credential of kind {kind!r} is no user, session, app, key or grant")
 
 
 def _user(command: RevocationCommand) -> str:
@@ -204,6 +263,11 @@ def _app(command: RevocationCommand) -> str:
 
 def _key(command: RevocationCommand) -> str:
     return command.credential.partition(":")[2]
+
+
+def _giver(command: RevocationCommand) -> str:
+    """The user whose grant it is. Raises ``RefusedError`` for one that is no id."""
+    return guid(command.credential.partition(":")[2].partition("/")[0])
 
 
 def _moment(text: str) -> datetime:

@@ -1,6 +1,6 @@
 """The part of Microsoft Graph the connector uses, one method a call.
 
-Reference: https://learn.microsoft.com/en-us/graph/api/ (pages named below). Log-in: https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-client-creds-grant-flow.
+Reference: https://learn.microsoft.com/en-us/graph/api/ (pages named below; their source: https://github.com/microsoftgraph/microsoft-graph-docs-contrib). Log-in: https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-client-creds-grant-flow.
 """
 
 import re
@@ -35,6 +35,7 @@ PERMISSIONS = (
 GUID = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 Holder = Literal["applications", "servicePrincipals"]
 HOLDERS: tuple[Holder, ...] = ("applications", "servicePrincipals")
+GrantField = Literal["clientId", "principalId"]
 _MOST_ROUNDS = 50
 
 
@@ -61,14 +62,14 @@ class Keys(msgspec.Struct, rename="camel"):
     key_credentials: list[dict[str, Any]] = []
 
 
-class Grant(msgspec.Struct):
-    """A delegated permission grant."""
+class Named(msgspec.Struct):
+    """A delegated permission grant, a federated credential."""
 
     id: str
 
 
 class _Page(msgspec.Struct):
-    value: list[Grant]
+    value: list[Named]
 
 
 class EntraApi:
@@ -127,6 +128,27 @@ class EntraApi:
             return None
         return answer.decode(Keys)
 
+    async def principal_object(self, number: str) -> Keys:
+        """Get servicePrincipal, by its own id. Raises ``NotFoundError``."""
+        query = {"$select": "id,accountEnabled"}
+        path = f"/servicePrincipals/{guid(number)}"
+        answer = await self._http.ask("GET", path, does="look at a service principal", needs=APPS, query=query)
+        return answer.decode(Keys)
+
+    async def federated(self, app_id: str) -> list[Named]:
+        """List federatedIdentityCredentials of an application; none where it is not of this tenant. An application has at most twenty."""
+        path = f"/applications(appId='{guid(app_id)}')/federatedIdentityCredentials"
+        try:
+            answer = await self._http.ask("GET", path, does="look at an app's federated credentials", needs=APPS)
+        except NotFoundError:
+            return []
+        return answer.decode(_Page).value
+
+    async def delete_federated(self, app_id: str, number: str) -> None:
+        """Delete federatedIdentityCredential; one that is gone already is gone."""
+        path = f"/applications(appId='{guid(app_id)}')/federatedIdentityCredentials/{segment(number)}"
+        await self._http.ask("DELETE", path, does="delete a federated credential", needs=APPS, accepts=(404,))
+
     async def remove_password(self, holder: Holder, number: str, key_id: str) -> None:
         """removePassword."""
         path = f"/{holder}/{segment(number)}/removePassword"
@@ -149,19 +171,20 @@ class EntraApi:
             json={"accountEnabled": False},
         )
 
-    async def grants(self, field: Literal["clientId", "principalId"], number: str) -> list[Grant]:
-        """List oauth2PermissionGrants of a client, or those one user gave: the first page."""
-        query = {"$filter": f"{field} eq '{guid(number)}'"}
+    async def grants(self, field: GrantField, number: str, **more: str) -> list[Named]:
+        """List oauth2PermissionGrants of a client, or those one user gave: the first page. ``more``: further fields and what they must be."""
+        terms = {field: guid(number), **more}
+        query = {"$filter": " and ".join(f"{name} eq '{value}'" for name, value in terms.items())}
         answer = await self._http.ask(
             "GET", "/oauth2PermissionGrants", does="look at delegated grants", needs=GRANTS, query=query
         )
         return answer.decode(_Page).value
 
-    async def delete_grants(self, field: Literal["clientId", "principalId"], number: str) -> int:
+    async def delete_grants(self, field: GrantField, number: str, **more: str) -> int:
         """Delete each of them, page by page; how many. Ends where deleting changes nothing."""
         gone: set[str] = set()
         for _round in range(_MOST_ROUNDS):
-            left = [grant.id for grant in await self.grants(field, number) if grant.id not in gone]
+            left = [grant.id for grant in await self.grants(field, number, **more) if grant.id not in gone]
             for grant in left:
                 await self.delete_grant(grant)
             gone |= set(left)

@@ -1,6 +1,7 @@
 """The part of GitHub's REST API the connector uses, one class for each way of logging in, one method a call.
 
-Reference: https://docs.github.com/en/rest (pages named below), version 2022-11-28. A GitHub App logs in with a JWT of at most ten minutes and gets a token for an installation:
+Reference: https://docs.github.com/en/enterprise-cloud@latest/rest (pages named below; in full https://github.com/github/rest-api-description), version 2022-11-28.
+A GitHub App logs in with a JWT of at most ten minutes and gets a token for an installation:
 https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/about-authentication-with-a-github-app.
 """
 
@@ -15,20 +16,21 @@ from streams.connectors.http_client import Credential, FixedHeaders, HttpClient,
 from streams.connectors.settings.github import GitHub
 from streams.connectors.tokens import SecretInHeader, signing_key
 
-PAGES = "https://docs.github.com/en/rest"
+PAGES = "https://docs.github.com/en/enterprise-cloud@latest/rest"
 CLIENT, PATS, SSO, APP = "client_secret", "organization_personal_access_tokens: write", "admin:org", "private_key"
-PAT_PERMISSION = "organization_personal_access_tokens"
-_VERSION = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
-MOST_LISTED = 100
+KEYS = "administration: write"
+PAT_PERMISSION, KEY_PERMISSION = "organization_personal_access_tokens", "administration"
+VERSION = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+PAGE, MOST_PAGES = 100, 10
+MOST_LISTED = PAGE * MOST_PAGES
 _JWT_S, _SKEW_S = 540, 60
 _TOKEN_S = 3300.0
 
 
-class Numbered(msgspec.Struct):
-    """Something with a number: ``id`` of a fine-grained token, ``credential_id`` of an SSO authorisation."""
+class App(msgspec.Struct):
+    """An app as far as we look. ``slug``: what its bot is called."""
 
-    id: int = 0
-    credential_id: int = 0
+    slug: str = ""
 
 
 class Installation(msgspec.Struct):
@@ -72,7 +74,7 @@ class InstallationLogin:
         """The bearer header."""
         if not self._token or time.monotonic() > self._until_s:
             path = f"/app/installations/{segment(self._installation_id)}/access_tokens"
-            answer = await self._app.ask("POST", path, does="log our app in", needs=APP, headers=_VERSION)
+            answer = await self._app.ask("POST", path, does="log our app in", needs=APP, headers=VERSION)
             token = answer.decode(_Token)
             self._token, self.permissions = token.token, token.permissions
             self._until_s = time.monotonic() + _TOKEN_S
@@ -88,7 +90,7 @@ class OAuthTokens:
 
     def __init__(self, settings: GitHub) -> None:
         client = SecretInHeader(settings.client_id, secret(settings.client_secret))
-        self._http = _client(settings, FixedHeaders(client.headers()))
+        self._http = client_of(settings, FixedHeaders(client.headers()))
         self._path = f"/applications/{segment(settings.client_id)}"
 
     async def is_valid(self, token: str) -> bool:
@@ -100,7 +102,7 @@ class OAuthTokens:
             does="check a token",
             needs=CLIENT,
             json=body,
-            headers=_VERSION,
+            headers=VERSION,
             accepts=(404,),
         )
         return answer.status == 200
@@ -113,7 +115,7 @@ class OAuthTokens:
             does=f"delete a {what}",
             needs=CLIENT,
             json={"access_token": token},
-            headers=_VERSION,
+            headers=VERSION,
             accepts=(404,),
         )
 
@@ -122,95 +124,37 @@ class OAuthTokens:
         await self._http.close()
 
 
-class FineGrainedTokens:
-    """Fine-grained personal access tokens with access to the organisation: ``orgs/personal-access-tokens``; only a GitHub App may."""
+class OurApp:
+    """Our app where it is installed in the organisation: what fine-grained tokens and deploy keys are managed by."""
 
     def __init__(self, settings: GitHub) -> None:
-        self._app = _client(settings, AppLogin(settings.app_id, secret(settings.private_key)))
+        self._app = client_of(settings, AppLogin(settings.app_id, secret(settings.private_key)))
         self._login = InstallationLogin(self._app, settings.installation_id)
-        self._http = _client(settings, self._login)
-        self._path = f"/orgs/{segment(settings.organisation)}/personal-access-tokens"
+        self.http = client_of(settings, self._login)
 
-    async def may_write(self) -> bool:
-        """Whether our installation may revoke."""
+    async def may_write(self, permission: str) -> bool:
+        """Whether our installation may change what a permission is for."""
         self._login.forget()
         await self._login.headers()
-        return self._login.permissions.get(PAT_PERMISSION) == "write"
-
-    async def of(self, login: str) -> list[int]:
-        """List them: the first hundred of a login, by the number they have in the organisation."""
-        query = {"owner[]": login, "per_page": str(MOST_LISTED)}
-        answer = await self._http.ask(
-            "GET", self._path, does="look at fine-grained tokens", needs=PATS, query=query, headers=_VERSION
-        )
-        return [found.id for found in answer.decode(list[Numbered])]
-
-    async def revoke(self, number: str) -> None:
-        """Update the access a token has: revoke it. One without access has none."""
-        await self._http.ask(
-            "POST",
-            f"{self._path}/{segment(number)}",
-            does="revoke a fine-grained token",
-            needs=PATS,
-            json={"action": "revoke"},
-            headers=_VERSION,
-            accepts=(404,),
-        )
+        return self._login.permissions.get(permission) == "write"
 
     async def close(self) -> None:
         """Lets the connections go."""
-        await self._http.close()
+        await self.http.close()
         await self._app.close()
-
-
-class SsoCredentials:
-    """Classic tokens and SSH keys authorised for SAML SSO: ``orgs/orgs``, "SAML SSO authorizations"."""
-
-    def __init__(self, settings: GitHub) -> None:
-        self._http = _client(settings, FixedHeaders({"Authorization": f"Bearer {secret(settings.token)}"}))
-        self._path = f"/orgs/{segment(settings.organisation)}/credential-authorizations"
-
-    async def may_write(self) -> bool:
-        """Whether our token has the scope: GitHub tells a classic token's scopes with every answer (``X-OAuth-Scopes``)."""
-        answer = await self._http.ask(
-            "GET", self._path, does="look at SSO credentials", needs=SSO, query={"per_page": "1"}, headers=_VERSION
-        )
-        return SSO in [scope.strip() for scope in answer.headers.get("X-OAuth-Scopes", "").split(",")]
-
-    async def of(self, login: str) -> list[int]:
-        """List them: the first hundred of a login."""
-        query = {"login": login, "per_page": str(MOST_LISTED)}
-        answer = await self._http.ask(
-            "GET", self._path, does="look at SSO credentials", needs=SSO, query=query, headers=_VERSION
-        )
-        return [found.credential_id for found in answer.decode(list[Numbered])]
-
-    async def remove(self, number: str) -> None:
-        """Remove an authorisation; one that is gone is gone."""
-        await self._http.ask(
-            "DELETE",
-            f"{self._path}/{segment(number)}",
-            does="remove an SSO credential",
-            needs=SSO,
-            headers=_VERSION,
-            accepts=(404,),
-        )
-
-    async def close(self) -> None:
-        """Lets the connection go."""
-        await self._http.close()
 
 
 class OwnApps:
     """GitHub Apps of ours: ``apps/apps``. Which of them an installation is of, each is asked."""
 
     def __init__(self, settings: GitHub) -> None:
-        self._apps = [_client(settings, AppLogin(app.app_id, secret(app.private_key))) for app in settings.apps]
+        self._apps = [client_of(settings, AppLogin(app.app_id, secret(app.private_key))) for app in settings.apps]
+        self._organisation = segment(settings.organisation)
 
     async def check(self) -> None:
         """Get the authenticated app, of every one."""
         for app in self._apps:
-            await app.ask("GET", "/app", does="log our app in", needs=APP, headers=_VERSION)
+            await app.ask("GET", "/app", does="log our app in", needs=APP, headers=VERSION)
 
     async def found(self, number: str) -> tuple[HttpClient, Installation]:
         """The app an installation is of, and the installation. Raises ``NotFoundError``."""
@@ -221,18 +165,29 @@ class OwnApps:
                     f"/app/installations/{segment(number)}",
                     does="look at an installation",
                     needs=APP,
-                    headers=_VERSION,
+                    headers=VERSION,
                 )
             except NotFoundError:
                 continue
             return app, answer.decode(Installation)
         raise NotFoundError("GitHub: no app of ours has this installation")
 
+    async def installed(self, slug: str) -> str:
+        """The number of the installation, in the organisation, of the app of ours that is called so. Raises ``NotFoundError``."""
+        for app in self._apps:
+            told = await app.ask("GET", "/app", does="log our app in", needs=APP, headers=VERSION)
+            if told.decode(App).slug != slug:
+                continue
+            path = f"/orgs/{self._organisation}/installation"
+            answer = await app.ask("GET", path, does="look for an installation", needs=APP, headers=VERSION)
+            return str(answer.decode(Installation).id)
+        raise NotFoundError("GitHub: no app of ours is called so")
+
     async def suspend(self, number: str) -> None:
         """Suspend an app installation."""
         app, _installation = await self.found(number)
         path = f"/app/installations/{segment(number)}/suspended"
-        await app.ask("PUT", path, does="suspend an installation", needs=APP, headers=_VERSION)
+        await app.ask("PUT", path, does="suspend an installation", needs=APP, headers=VERSION)
 
     async def close(self) -> None:
         """Lets the connections go."""
@@ -240,5 +195,5 @@ class OwnApps:
             await app.close()
 
 
-def _client(settings: GitHub, credential: Credential) -> HttpClient:
+def client_of(settings: GitHub, credential: Credential) -> HttpClient:
     return HttpClient("GitHub", settings.url, settings.http, credential)

@@ -16,7 +16,7 @@ from detector.errors import ConfigError, Rejection
 from detector.event import Provider
 from detector.ordering import NOTHING, in_order
 from detector.sources.framing import Block
-from detector.sources.sniff import sniff
+from detector.sources.sniff import KNOWN, sniff
 from detector.sources.timestamps import FOREVER_NS
 from streams.columns import columns_of
 from streams.config import Settings
@@ -33,7 +33,7 @@ LOOK_EVERY_S = 2
 """Between two looks at whether a context file changed."""
 AGAIN_S = 60
 """Until rules and context that could not be read are tried again."""
-UNKNOWN = "no audit record of a known provider (CloudTrail, Okta, Keycloak)"
+UNKNOWN = f"no audit record of a known provider ({KNOWN})"
 NO_COLUMNS = Columns.of([])
 
 

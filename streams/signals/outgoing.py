@@ -26,7 +26,13 @@ from streams.signals.transmitter import Message
 CONFIRMED = ("accepted", "proven")
 """States of an outcome at which a provider has done it."""
 _EMAIL = re.compile(r"[^@\s]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
-_SECRETS = {"aws": "access-key", "okta": "api-token", "keycloak": "client-secret"}
+_SECRETS = {
+    "aws": "access-key",
+    "okta": "api-token",
+    "keycloak": "client-secret",
+    "entra": "client-secret",
+    "github": "personal-access-token",
+}
 """Credential types of workloads, beside CAEP's own list: section 3.3 lets two parties agree on others."""
 
 

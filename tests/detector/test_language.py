@@ -133,6 +133,10 @@ def test_the_catalogues_are_as_large_as_they_say():
         "aws": 380,
         "okta": 111,
         "keycloak": 81,
+        "kubernetes": 104,
+        "gcp": 147,
+        "entra": 242,
+        "github": 160,
     }
 
 
@@ -159,6 +163,30 @@ def test_the_catalogues_are_as_large_as_they_say():
         ("keycloak", "keycloak:CREATE/CLIENT", "app/catalogued/write"),
         ("keycloak", "keycloak:DELETE/REALM_ROLE_MAPPING", "admin/sensitive/write"),
         ("keycloak", "keycloak:VERIFY_EMAIL", "user/other/read"),
+        ("kubernetes", "authorization.k8s.io:selfsubjectaccessreviews:create", "identity/catalogued/read"),
+        ("kubernetes", "core:secrets:list", "secrets/catalogued/read"),
+        ("kubernetes", "core:pods/exec:create", "hands/catalogued/write"),
+        ("kubernetes", "core:secrets:update", "secrets/sensitive/write"),
+        ("kubernetes", "coordination.k8s.io:leases:update", "other/other/write"),
+        ("kubernetes", "core:events:create", "cluster/other/write"),
+        ("gcp", "iamcredentials:GenerateAccessToken", "identity/catalogued/write"),
+        ("gcp", "secretmanager:AccessSecretVersion", "secrets/catalogued/read"),
+        ("gcp", "aiplatform:Predict", "model/catalogued/write"),
+        ("gcp", "storage:objects.get", "data/catalogued/read"),
+        ("gcp", "pubsub:Publish", "data/other/write"),
+        ("gcp", "compute:zoneOperations.get", "compute/other/read"),
+        ("entra", "entra:signin/serviceprincipal/graph", "signin/catalogued/read"),
+        ("entra", "entra:add-service-principal-credentials", "app/catalogued/write"),
+        ("entra", "entra:update-group", "directory/other/write"),
+        ("entra", "graph:GET/users/{id}/calendar", "data/other/read"),
+        ("entra", "graph:POST/applications/{id}/addPassword", "app/catalogued/write"),
+        ("entra", "azure:microsoft.keyvault/certificatelist", "secrets/sensitive/read"),
+        ("entra", "azure:microsoft.compute/virtualmachines/start/action", "azure/other/write"),
+        ("github", "github:git.clone", "code/catalogued/read"),
+        ("github", "github:public_key.delete", "token/sensitive/write"),
+        ("github", "github:environment.create", "workflow/sensitive/write"),
+        ("github", "github:api/GET/repos/{owner}/{repo}/pulls", "repo/other/read"),
+        ("github", "github:pull_request.merge", "rest/other/write"),
     ],
 )
 def test_known_operations_fall_into_their_class(provider, operation, expected):
@@ -178,6 +206,16 @@ def test_known_operations_fall_into_their_class(provider, operation, expected):
         ("aws", "sts:AssumeRole", {"assume"}),
         ("okta", "okta:system.idp.lifecycle.create", {"mint", "grant"}),
         ("keycloak", "keycloak:IMPERSONATE", {"assume"}),
+        ("kubernetes", "core:serviceaccounts/token:create", {"mint", "assume"}),
+        ("kubernetes", "rbac.authorization.k8s.io:clusterrolebindings:create", {"grant"}),
+        ("kubernetes", "apps:daemonsets:create", {"execute"}),
+        ("gcp", "cloudresourcemanager:TestIamPermissions", {"test"}),
+        ("gcp", "aiplatform:GenerateContent", {"model"}),
+        ("entra", "azure:microsoft.storage/storageaccounts/listkeys/action", {"secret"}),
+        ("entra", "graph:GET/users/{id}/calendar", {"recon"}),
+        ("entra", "entra:consent-to-application", {"grant"}),
+        ("github", "github:public_key.create", {"mint"}),
+        ("github", "github:repo.register_self_hosted_runner", {"execute", "mint"}),
     ],
 )
 def test_known_operations_prove_what_they_should(provider, operation, signals):
@@ -248,9 +286,9 @@ def test_a_wrong_file_is_refused_with_the_place_of_the_fault(old, new, place):
     assert str(caught.value).startswith("small.toml: ")
 
 
-@pytest.mark.parametrize("provider", ["gcp", "", "../aws", "aws.toml"])
+@pytest.mark.parametrize("provider", ["vault", "", "../aws", "aws.toml"])
 def test_an_unknown_provider_is_refused_with_the_known_ones(provider):
-    with pytest.raises(LanguageError, match="there are aws, keycloak, okta"):
+    with pytest.raises(LanguageError, match="there are aws, entra, gcp, github, keycloak, kubernetes, okta"):
         load(provider)
 
 

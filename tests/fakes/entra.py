@@ -15,7 +15,9 @@ SECRET = "entra-s3cr3t"
 TENANT, CLIENT = "example.onmicrosoft.com", "11111111-1111-1111-1111-111111111111"
 USER, UPN = "22222222-2222-2222-2222-222222222222", "ann@example.com"
 APP_ID, PRINCIPAL, OBJECT = ("33333333-3333-3333-3333-33333333333" + n for n in "123")
+FEDERATED = "66666666-6666-6666-6666-666666666666"
 PASSWORD, CERTIFICATE = "44444444-4444-4444-4444-444444444444", "55555555-5555-5555-5555-555555555555"
+FEDERATION = "/applications(appId='{app}')/federatedIdentityCredentials"
 LONG_AGO = "2026-01-05T08:00:00Z"
 
 
@@ -36,6 +38,7 @@ class FakeEntra(FakeProvider):
             "passwordCredentials": [{"keyId": PASSWORD, "hint": "abc"}],
             "keyCredentials": [{"keyId": CERTIFICATE, "key": "MIIB"}, {"keyId": USER, "key": "MIIC"}],
         }
+        self.federated = [FEDERATED, OBJECT]
         self.grants = {f"g{number}": {"principalId": USER, "clientId": PRINCIPAL} for number in range(5)}
         self.tokens: set[str] = set()
         self.page = 2
@@ -43,7 +46,8 @@ class FakeEntra(FakeProvider):
     def picture(self) -> object:
         keys = [[k["keyId"] for k in self.application[name]] for name in ("passwordCredentials", "keyCredentials")]
         is_reset = self.user["signInSessionsValidFromDateTime"] != LONG_AGO
-        return self.user["accountEnabled"], is_reset, self.principal["accountEnabled"], keys, sorted(self.grants)
+        held = (keys, sorted(self.federated), sorted(self.grants))
+        return self.user["accountEnabled"], is_reset, self.principal["accountEnabled"], *held
 
     def routes(self) -> list[web.RouteDef]:
         table = [
@@ -57,6 +61,9 @@ class FakeEntra(FakeProvider):
                 "Application.ReadWrite.All",
                 self.remove,
             ),
+            ("GET", "/servicePrincipals/{id}", "Application.ReadWrite.All", self.get_principal),
+            ("GET", FEDERATION, "Application.ReadWrite.All", self.list_federated),
+            ("DELETE", FEDERATION + "/{fic}", "Application.ReadWrite.All", self.delete_federated),
             ("PATCH", "/{kind:applications|servicePrincipals}/{id}", "Application.ReadWrite.All", self.update_app),
             ("GET", "/oauth2PermissionGrants", "DelegatedPermissionGrant.ReadWrite.All", self.list_grants),
             ("DELETE", "/oauth2PermissionGrants/{id}", "DelegatedPermissionGrant.ReadWrite.All", self.delete_grant),
@@ -109,6 +116,17 @@ class FakeEntra(FakeProvider):
     async def get_app(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(self.object_of(request))
 
+    async def get_principal(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response(self.principal)
+
+    async def list_federated(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response({"value": [{"id": number, "name": "ci"} for number in self.federated]})
+
+    async def delete_federated(self, request: web.Request) -> web.StreamResponse:
+        if self.does:
+            self.federated.remove(request.match_info["fic"])
+        return web.Response(status=204)
+
     async def remove(self, request: web.Request) -> web.StreamResponse:
         held, key_id = self.object_of(request)["passwordCredentials"], (await request.json())["keyId"]
         if key_id not in [key["keyId"] for key in held]:
@@ -123,8 +141,14 @@ class FakeEntra(FakeProvider):
         return web.Response(status=204)
 
     async def list_grants(self, request: web.Request) -> web.StreamResponse:
-        field, number = re.fullmatch(r"(\w+) eq '([\w-]+)'", request.query["$filter"]).groups()  # type: ignore[union-attr]
-        found = [{"id": name} for name, grant in self.grants.items() if grant[field] == number]
+        terms = [re.fullmatch(r"(\w+) eq '([\w-]+)'", term) for term in request.query["$filter"].split(" and ")]
+        wanted = dict(term.groups() for term in terms if term)
+        assert len(wanted) == len(terms)
+        found = [
+            {"id": name}
+            for name, grant in self.grants.items()
+            if all(grant.get(field, "Principal") == number for field, number in wanted.items())
+        ]
         return web.json_response({"value": found[: self.page]})
 
     async def delete_grant(self, request: web.Request) -> web.StreamResponse:
@@ -135,6 +159,15 @@ class FakeEntra(FakeProvider):
     def session_opens(self) -> bool:
         """The thief redeems a refresh token from long ago."""
         return bool(self.user["accountEnabled"]) and self.user["signInSessionsValidFromDateTime"] == LONG_AGO
+
+    def federation_opens(self) -> bool:
+        """The thief shows a token of the outside provider."""
+        return bool(self.principal["accountEnabled"]) and FEDERATED in self.federated
+
+    def grant_opens(self) -> bool:
+        """The thief redeems the app's refresh token for the user."""
+        given = [g for g in self.grants.values() if g["clientId"] == PRINCIPAL and g["principalId"] in (USER, "")]
+        return bool(self.principal["accountEnabled"]) and bool(given)
 
     def key_opens(self, key_id: str) -> bool:
         """The thief logs in as the app."""

@@ -17,17 +17,23 @@ from streams.connectors.settings.github import GitHub, OwnApp
 from tests.fakes.github import (
     ADMIN,
     APP_ID,
+    CLASSIC,
     CLIENT,
     CREDENTIAL,
     INSTALLATION,
+    KEY_HASH,
     LOGIN,
     ORGANISATION,
     PAT,
+    PAT_TOKEN,
+    REPOSITORY,
     SECRET,
     SISTER,
+    SSH_KEY,
     TOKEN,
     VICTIM_APP,
     VICTIM_INSTALLATION,
+    VICTIM_SLUG,
     FakeGitHub,
 )
 from tests.streams.connectors.contract import ConnectorContract, FakeScene, command_for
@@ -70,6 +76,7 @@ class TokenScene(FakeScene):
             "app_id": APP_ID,
             "private_key": "env:TEST_GITHUB_KEY",
             "installation_id": INSTALLATION,
+            "deploy_keys": True,
             "token": "env:TEST_GITHUB_ADMIN",
             "apps": (OwnApp(VICTIM_APP, "env:TEST_GITHUB_KEY"),),
         }
@@ -94,9 +101,9 @@ class TokenScene(FakeScene):
 
 
 class PatScene(TokenScene):
-    """A fine-grained token was stolen. GitHub does not tell one it never had from one that was revoked."""
+    """A fine-grained token was stolen; the log names it by another number than it is revoked by. GitHub does not tell one it never had from one that was revoked."""
 
-    credential, stranger_named, cannot = f"github-pat:{PAT}", None, frozenset({"refuse_unknown"})
+    credential, stranger_named, cannot = f"github-pat:{PAT_TOKEN}", None, frozenset({"refuse_unknown"})
     actions = ("disable_credential", "quarantine_principal")
     exercised = frozenset({"organization_personal_access_tokens: write"})
 
@@ -114,6 +121,31 @@ class CredentialScene(PatScene):
         return CREDENTIAL in self.fake.credentials
 
 
+class ClassicScene(CredentialScene):
+    """The same, named as the audit log names it."""
+
+    credential = f"github-classic:{CLASSIC}"
+
+
+class SshKeyScene(CredentialScene):
+    """A person's SSH key was stolen."""
+
+    credential = f"github-key:{SSH_KEY}"
+
+    async def use(self, _action: str) -> bool:
+        return 83 in self.fake.credentials
+
+
+class DeployKeyScene(PatScene):
+    """A repository's deploy key was stolen, or made by a thief."""
+
+    credential, principal = f"github-deploy-key:{KEY_HASH}", f"deploy-key/{REPOSITORY}"
+    exercised = frozenset({"administration: write"})
+
+    async def use(self, _action: str) -> bool:
+        return 61 in self.fake.deploy_keys
+
+
 class InstallationScene(TokenScene):
     """Another app of ours was taken over."""
 
@@ -126,6 +158,16 @@ class InstallationScene(TokenScene):
         return self.fake.suspended_at is None
 
 
+class AppTokenScene(InstallationScene):
+    """The same, as the audit log names it: by a token that is gone within the hour."""
+
+    credential, principal = "github-app-token:YXBwLXRva2Vu", f"{VICTIM_SLUG}[bot]"
+    actions = ("revoke_session", "disable_credential", "quarantine_principal")
+
+    def stranger(self, action: str) -> RevocationCommand:
+        return command_for(action, provider="github", credential=self.credential, principal="somebody-elses[bot]")
+
+
 class TestGitHubToken(ConnectorContract):
     scene = TokenScene
 
@@ -136,6 +178,22 @@ class TestGitHubPat(ConnectorContract):
 
 class TestGitHubCredential(ConnectorContract):
     scene = CredentialScene
+
+
+class TestGitHubClassic(ConnectorContract):
+    scene = ClassicScene
+
+
+class TestGitHubSshKey(ConnectorContract):
+    scene = SshKeyScene
+
+
+class TestGitHubDeployKey(ConnectorContract):
+    scene = DeployKeyScene
+
+
+class TestGitHubAppToken(ConnectorContract):
+    scene = AppTokenScene
 
 
 class TestGitHubInstallation(ConnectorContract):
@@ -162,17 +220,60 @@ def test_a_quarantine_takes_everything_of_the_person_and_nothing_of_others() -> 
             connector = scene.connect()
             receipt = await connector.revoke(scene.command("quarantine_principal"))
             assert (scene.fake.pats, scene.fake.credentials) == ({73: "bob"}, {82: "bob"})
-            assert receipt.steps == ("took 3 credentials from the person",)
+            assert receipt.steps == ("took 4 credentials from the person",)
             await connector.close()
 
     asyncio.run(play())
 
 
-def test_a_full_page_without_the_token_proves_nothing() -> None:
+def test_a_token_is_found_on_any_page() -> None:
     async def play() -> None:
         async with PatScene() as scene:
             connector = scene.connect()
-            scene.fake.pats |= dict.fromkeys(range(1000, 1200), LOGIN)
+            scene.fake.pats = dict.fromkeys(range(1000, 1250), LOGIN) | scene.fake.pats
+            receipt = await connector.revoke(scene.command("disable_credential"))
+            assert PAT not in scene.fake.pats
+            assert (await connector.prove(scene.command("disable_credential"), receipt)).standing == "inactive"
+            await connector.close()
+
+    asyncio.run(play())
+
+
+def test_a_deploy_key_leaves_the_others_of_its_repository() -> None:
+    async def play() -> None:
+        async with DeployKeyScene() as scene:
+            connector = scene.connect()
+            receipt = await connector.revoke(scene.command("disable_credential"))
+            assert (list(scene.fake.deploy_keys), receipt.steps) == ([62], ("deleted the deploy key",))
+            again = await connector.revoke(scene.command("disable_credential"))
+            assert again.steps == ("found no such deploy key",)
+            await connector.close()
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("principal", ["github-actions[bot]/example/shop", "ann", "deploy-key/shop"])
+def test_what_names_no_installation_or_repository_reaches_nothing(principal: str) -> None:
+    async def play() -> None:
+        async with AppTokenScene() as scene:
+            connector, before = scene.connect(), scene.picture()
+            for credential in ("github-app-token:x", f"github-deploy-key:{KEY_HASH}"):
+                command = msgspec.structs.replace(
+                    scene.command("disable_credential"), credential=credential, principal=principal
+                )
+                with pytest.raises(RefusedError):
+                    await connector.revoke(command)
+            assert scene.picture() == before
+            await connector.close()
+
+    asyncio.run(play())
+
+
+def test_more_than_can_be_listed_without_the_token_proves_nothing() -> None:
+    async def play() -> None:
+        async with PatScene() as scene:
+            connector = scene.connect()
+            scene.fake.pats |= dict.fromkeys(range(2000, 3100), LOGIN)
             receipt = await connector.revoke(scene.command("disable_credential"))
             assert (await connector.prove(scene.command("disable_credential"), receipt)).standing == "unknown"
             receipt = await connector.revoke(scene.command("quarantine_principal"))
