@@ -171,6 +171,11 @@ class _Recipe:
     def end_s(self) -> int:
         return self.estate.midnight_s(self.plan.days + 1)
 
+    def members(self, sightings: Sequence[Seen]) -> list[Member]:
+        """Who was seen, and what changed for them."""
+        estate = self.estate
+        return members.with_changes(members.members(sightings), estate.identities, estate.midnight_s, self.plan.days)
+
     def header(self) -> Header:
         """What `case.json` says."""
         plan, start_s = self.plan, self.estate.midnight_s(1)
@@ -191,7 +196,7 @@ def compose(estate: Inhabited, plan: Plan, attacks: Sequence[Attack] = ()) -> Ca
         sightings += seen
         for key in sorted(files, key=lambda key: (key[2], key)):
             records[key[0]] += _lines(files[key], encoder)
-    known = members.members(sightings)
+    known = recipe.members(sightings)
     return Case(recipe.header(), known, _episodes(recipe, known), records["baseline"], records["live"])
 
 
@@ -220,7 +225,7 @@ def write(
         for part, count in counts.items():
             events[part] += count
         progress(sum(counts.values()))
-    known = members.members(sightings)
+    known = recipe.members(sightings)
     episodes = _episodes(recipe, known)
     _write_truth(folder, recipe.header(), known, episodes)
     benign = sum(episode.benign for episode in episodes)

@@ -22,6 +22,9 @@ _MESSAGES = {
     "throttled": "Rate exceeded",
     "invalid": "The provided model identifier is invalid.",
     "missing": "The requested resource cannot be found.",
+    "conflict": "The request conflicts with the current state of the resource.",
+    "expired": "The request or what it refers to has expired.",
+    "quota": "The account has reached a limit for this resource.",
 }
 _DATA_TYPES = {
     "s3": "AWS::S3::Object",
@@ -59,7 +62,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One API call. `at_s` is Unix seconds; `failure` is empty or denied, throttled, invalid, missing.
+    """One API call. `at_s` is Unix seconds; `failure` is empty or one of `_MESSAGES`, or denied.
 
     `request`, `response` and `region` replace what operation and session would give; `extra` adds top-level fields.
     `verbatim` is a record that is written as it stands, except for its ids.

@@ -52,6 +52,6 @@ def uuid_of(name: str) -> str:
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:32]}"
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 16)
 def _derived(name: str) -> str:
     return base64.b32encode(hashlib.sha256(name.encode()).digest()).decode()

@@ -5,8 +5,8 @@ service starting a workload, a federated subject, a vendor's account) hold nothi
 Names: CloudTrail User Guide, "CloudTrail userIdentity element": a role for its sessions, an ARN where there is one.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from simulation.cloudtrail import Call, Session, timestamp
@@ -33,6 +33,14 @@ class Inhabitant(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """Something benign that changed how a member behaves from a day on, or troubled it on one: a roll-out, a broken policy."""
+
+    time: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """One benign principal of a case; fields as in `identities.jsonl`. `born` is its first event."""
 
@@ -43,6 +51,7 @@ class Member:
     born: str
     counted: bool = True
     why_not: str = ""
+    changes: tuple[Changed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,21 @@ def members(sightings: Iterable[Seen]) -> list[Member]:
         if one.principal not in known or one.rank < known[one.principal].rank:
             known[one.principal] = one
     return [_member(known[name], first_s[name]) for name in sorted(known)]
+
+
+def with_changes(
+    known: Iterable[Member], identities: Iterable[Inhabitant], midnight_s: Callable[[int], int], days: int
+) -> list[Member]:
+    """The members with what happens to them within so many days, where their estate plans it; `midnight_s` dates a day."""
+    planned = {
+        identity.name: tuple(
+            Changed(timestamp(midnight_s(change.day)), change.kind)
+            for change in getattr(identity, "changes", ())
+            if change.day <= days
+        )
+        for identity in identities
+    }
+    return [replace(one, changes=planned.get(one.principal.rpartition("/")[2], ())) for one in known]
 
 
 def principal(session: Session) -> str:

@@ -18,6 +18,10 @@ _READ_VERBS = (
     "Describe",
     "Head",
     "Lookup",
+    "Retrieve",
+    "Verify",
+    "Encrypt",
+    "Analyze",
     "Search",
     "Query",
     "Scan",
@@ -60,6 +64,20 @@ _DATA_EVENTS = frozenset(
         "sns:Publish",
         "monitoring:GetMetricData",
         "monitoring:PutMetricData",
+        "s3:UploadPart",
+        "s3:CreateMultipartUpload",
+        "s3:CompleteMultipartUpload",
+        "s3:AbortMultipartUpload",
+        "dynamodb:DeleteItem",
+        "dynamodb:TransactWriteItems",
+        "kinesis:GetRecords",
+        "sagemaker:InvokeEndpoint",
+        "bedrock:Retrieve",
+        "bedrock:ApplyGuardrail",
+        "iot:GetThingShadow",
+        "iot:UpdateThingShadow",
+        "ebs:ListSnapshotBlocks",
+        "ebs:GetSnapshotBlock",
     }
 )
 _QUERY_SERVICES = frozenset(
@@ -282,7 +300,9 @@ def response(operation: str, resource: str, region: str) -> Fields | None:
 
 
 def error_code(service: str, failure: str) -> str:
-    """The code the service answers with: `failure` is denied, throttled, invalid or missing, else KeyError."""
+    """The code the service answers with: `failure` is one of `_ERROR_CODES`, else KeyError."""
+    if (service, failure) in _OWN_CODES:
+        return _OWN_CODES[service, failure]
     family = "ec2" if service == "ec2" else "query" if service in _QUERY_SERVICES else "json"
     return _ERROR_CODES[failure][family]
 
@@ -296,6 +316,20 @@ _ERROR_CODES = {
         "query": "NoSuchEntityException",
         "json": "ResourceNotFoundException",
     },
+    "conflict": {"ec2": "Client.IncorrectState", "query": "InvalidParameterCombination", "json": "ConflictException"},
+    "expired": {"ec2": "Client.RequestExpired", "query": "RequestExpired", "json": "ExpiredTokenException"},
+    "quota": {"ec2": "Client.InstanceLimitExceeded", "query": "LimitExceeded", "json": "LimitExceededException"},
+}
+_OWN_CODES = {
+    ("s3", "missing"): "NoSuchKey",
+    ("dynamodb", "conflict"): "ConditionalCheckFailedException",
+    ("glue", "conflict"): "ConcurrentRunsExceededException",
+    ("states", "conflict"): "ExecutionAlreadyExists",
+    ("s3", "conflict"): "OperationAborted",
+    ("iam", "conflict"): "EntityAlreadyExists",
+    ("kinesis", "expired"): "ExpiredIteratorException",
+    ("sagemaker", "quota"): "ResourceLimitExceeded",
+    ("cognito-idp", "denied"): "NotAuthorizedException",
 }
 
 

@@ -17,6 +17,9 @@ from detector.errors import InputError
 from simulation.attack.choosing import Chooser
 from simulation.case import Feed, Plan, Written, write
 from simulation.laptops import laptops as at_laptops
+from simulation.native import campaign, writing
+from simulation.native.estate import NativeEstate
+from simulation.native.registry import NATIVE
 from simulation.placement import placed
 from simulation.registry import founded
 from simulation.transplants import MIMICRIES, transplants
@@ -71,7 +74,7 @@ def simulate(
     seed
         The same seed gives the same bytes.
     estate
-        Which idea of normal life.
+        Which idea of normal life: `shop` in CloudTrail, `kubernetes` or `gcp` in that provider's own log.
     identities
         How many identities live there.
     days
@@ -102,6 +105,10 @@ def simulate(
     with _refusing():
         feed = Feed(min(30, max(slowest_s - 1, 0)), slowest_s, twice)
         plan = Plan(f"{estate}-{seed}", seed, estate, days, baseline_days, feed)
+        if estate in NATIVE:
+            written = _native(Path(out), plan, identities, 0 if clean else attacks, json)
+            _report(out, plan, written, time.perf_counter() - started, json)
+            return 0
         lives = founded(estate, seed, identities, days)
         watched = range(baseline_days + 1, days + 1)
         chooser = Chooser(lives, seed, watched)
@@ -115,6 +122,15 @@ def simulate(
             written = write(Path(out), lives, plan, hostile, chosen, progress)
     _report(out, plan, written, time.perf_counter() - started, json)
     return 0
+
+
+def _native(folder: Path, plan: Plan, identities: int, attacks: int, quiet: bool) -> Written:
+    """A case of an estate whose log is not CloudTrail's; captured attacks are CloudTrail's and stay out of it."""
+    provider, by = NATIVE[plan.estate]
+    lives = NativeEstate(provider, plan.seed, identities, plan.days)
+    hostile = campaign.placed(lives, by, plan.seed, attacks, range(plan.baseline_days + 1, plan.days + 1))
+    with _days_progress(plan.days, quiet) as progress:
+        return writing.write(folder, lives, plan, hostile, progress)
 
 
 @contextmanager

@@ -205,11 +205,16 @@ def principal_of(info: dict[str, Any]) -> str:
 
 
 def _giver(info: dict[str, Any]) -> str:
-    """The first of those an account was reached through; '' where it acted by itself."""
+    """The first of those an account was reached through, plumbing left out where somebody else stands behind it; '' where it acted by itself."""
     chain = info.get("serviceAccountDelegationInfo")
-    first = as_object(chain[0]) if isinstance(chain, list) and chain else {}
-    own = text_of(as_object(first.get("firstPartyPrincipal")).get("principalEmail"))
-    subject = text_of(first.get("principalSubject"))
+    names = [_authority(link) for link in chain[:16]] if isinstance(chain, list) else []
+    named = [name for name in names if name]
+    return next((name for name in named if not is_plumbing(name)), named[0] if named else "")
+
+
+def _authority(link: Any) -> str:
+    own = text_of(branch_of(link, "firstPartyPrincipal").get("principalEmail"))
+    subject = text_of(as_object(link).get("principalSubject"))
     return (own or subject.removeprefix("user:").removeprefix("serviceAccount:"))[:400]
 
 

@@ -8,10 +8,11 @@ from string import Template
 
 from streams.backtest.calibration import Calibration, calibration
 from streams.backtest.comparing import Comparison
-from streams.backtest.comparison_table import SURE, signed
 from streams.backtest.curves import charts
 from streams.backtest.expectations import Outcome
 from streams.backtest.figures import Figures, figures
+from streams.backtest.markup import between, html_row, html_table
+from streams.backtest.page_comparison import comparison_section
 from streams.backtest.result import Result
 from streams.backtest.scoring import EpisodeScore, FalseDay
 from streams.backtest.slices import Row, attack_rows
@@ -46,7 +47,7 @@ def page(
         expectations=_expectations(outcomes),
         charts=charts(scores, result.curve),
         attacks=_attacks(attack_rows(scores)),
-        comparison=_comparison(comparison) if comparison else "",
+        comparison=comparison_section(comparison) if comparison else "",
         calibration=_calibration(calibration(scores)),
         false_days=_false_days([f for score in scores for f in score.false_days]),
         missed=_episodes([e for e in attacks if not e.contained], "Every attack was contained.", "Missed"),
@@ -67,25 +68,6 @@ def _counts(overall: Figures) -> str:
         ("exposure debt, actions a month", number(overall.exposure_debt)),
     )
     return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in values)
-
-
-def _table(label: str, head: Sequence[tuple[str, str]], rows: Sequence[str]) -> str:
-    """A table that scrolls by itself. ``head``: class and text of each column."""
-    cells = "".join(f'<th class="{kind}">{text}</th>' if kind else f"<th>{text}</th>" for kind, text in head)
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table><thead><tr>{cells}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def _row(cells: Sequence[tuple[str, str]], kind: str = "") -> str:
-    inside = "".join(f'<td class="{name}">{text}</td>' if name else f"<td>{text}</td>" for name, text in cells)
-    return f'<tr class="{kind}">{inside}</tr>' if kind else f"<tr>{inside}</tr>"
-
-
-def _between(low: float | None, high: float | None, reads: str = "number") -> str:
-    say = percent if reads == "percent" else number
-    return f"{say(low)} to {say(high)}"
 
 
 def _attacks(rows: Sequence[Row]) -> str:
@@ -109,7 +91,7 @@ def _attacks(rows: Sequence[Row]) -> str:
             ("", safe(row.name.replace("_", " "))),
             ("n", f"{f.episodes:,}"),
             ("n", f"<b>{percent(f.contained)}</b>"),
-            ("n", _between(f.contained_low, f.contained_high, "percent")),
+            ("n", between(f.contained_low, f.contained_high, "percent")),
             ("n", percent(f.within_5)),
             ("n", f"{number(f.actions_median)} / {number(f.actions_p90)}"),
             ("n", f"{number(f.seconds_median)} / {number(f.seconds_p90)}"),
@@ -117,9 +99,9 @@ def _attacks(rows: Sequence[Row]) -> str:
             ("n", number(f.exposed_actions)),
             ("", _meter(f.contained or 0.0)),
         ]
-        made.append(_row(cells, "first" if group and row.group != group else ""))
+        made.append(html_row(cells, "first" if group and row.group != group else ""))
         group = row.group
-    return _table("Attacks by slice", head, made)
+    return html_table("Attacks by slice", head, made)
 
 
 def _meter(share: float) -> str:
@@ -146,8 +128,8 @@ def _calibration(rows: Sequence[Calibration]) -> str:
         if c.over != "report":
             made.append(_calibrated(c, "first" if path and c.path != path else ""))
             path = c.path
-    more = f"<details><summary>By path, phase of life and week: {len(made)} rows</summary>{_table('Calibration over time', head, made)}</details>"
-    return _table("Promised and measured", head, whole) + more
+    more = f"<details><summary>By path, phase of life and week: {len(made)} rows</summary>{html_table('Calibration over time', head, made)}</details>"
+    return html_table("Promised and measured", head, whole) + more
 
 
 def _calibrated(c: Calibration, kind: str) -> str:
@@ -157,14 +139,14 @@ def _calibrated(c: Calibration, kind: str) -> str:
         ("n", f"{c.identity_days:,}"),
         ("n", number(c.promised)),
         ("n", f"<b>{number(c.measured)}</b> ({c.false_revocations:,})"),
-        ("n", _between(c.low, c.high)),
+        ("n", between(c.low, c.high)),
         ("", f'<span class="tag {c.kept}">{c.kept}</span>'),
         ("n", number(c.promised_alerts)),
         ("n", f"{number(c.measured_alerts)} ({c.false_alerts:,})"),
-        ("n", _between(c.alerts_low, c.alerts_high)),
+        ("n", between(c.alerts_low, c.alerts_high)),
         ("", f'<span class="tag {c.alerts_kept}">{c.alerts_kept}</span>'),
     ]
-    return _row(cells, kind)
+    return html_row(cells, kind)
 
 
 def _false_days(days: Sequence[FalseDay]) -> str:
@@ -186,7 +168,7 @@ def _false_table(days: Sequence[FalseDay], name: str) -> str:
         ("", "counted"),
     ]
     rows = [
-        _row(
+        html_row(
             [
                 ("t", safe(d.day)),
                 ("w", safe(short_principal(d.principal, 80))),
@@ -200,7 +182,7 @@ def _false_table(days: Sequence[FalseDay], name: str) -> str:
         )
         for d in days[:MOST_LISTED]
     ]
-    return f"<details><summary>{len(days):,} {name}{'' if len(days) == 1 else 's'}</summary>{_table(name, head, rows)}{_cut(len(days))}</details>"
+    return f"<details><summary>{len(days):,} {name}{'' if len(days) == 1 else 's'}</summary>{html_table(name, head, rows)}{_cut(len(days))}</details>"
 
 
 def _cut(count: int) -> str:
@@ -230,12 +212,12 @@ def _episodes(episodes: Sequence[EpisodeScore], none: str, label: str) -> str:
         ("", "said"),
     ]
     head += [("", "why not") if label == "Missed" else ("", "as")]
-    return _table(label, head, [_episode(e) for e in episodes[:MOST_LISTED]]) + _cut(len(episodes))
+    return html_table(label, head, [_episode(e) for e in episodes[:MOST_LISTED]]) + _cut(len(episodes))
 
 
 def _episode(e: EpisodeScore) -> str:
     seconds = e.lasted_s if e.seconds is None else e.seconds
-    return _row(
+    return html_row(
         [
             ("t mono", f"{safe(e.case)} {safe(e.episode)}"),
             ("", safe(e.loop.replace("_", " "))),
@@ -267,7 +249,7 @@ def _expectations(outcomes: Sequence[Outcome]) -> str:
     if not outcomes:
         return ""
     rows = [
-        _row(
+        html_row(
             [
                 ("", f'<span class="tag {"failed" if o.fault else "met"}">{"not met" if o.fault else "met"}</span>'),
                 ("w", safe(o.name)),
@@ -276,77 +258,5 @@ def _expectations(outcomes: Sequence[Outcome]) -> str:
         )
         for o in sorted(outcomes, key=lambda o: not o.fault)
     ]
-    table = _table("Expectations", [("", ""), ("", "expected"), ("", "found")], rows)
+    table = html_table("Expectations", [("", ""), ("", "expected"), ("", "found")], rows)
     return f'<section aria-labelledby="expect-title"><h2 id="expect-title">Expectations</h2>{table}</section>'
-
-
-def _comparison(c: Comparison) -> str:
-    head = [
-        ("", "slice"),
-        ("n", "attacks"),
-        ("n", "old"),
-        ("n", "new"),
-        ("n", "change"),
-        ("n", "95 %"),
-        ("n", "gained"),
-        ("n", "lost"),
-        ("n", "p"),
-    ]
-    head += [("n", "actions<br>exposed"), ("n", "95 %")]
-    rows, group = [], ""
-    for d in c.slices:
-        change = signed(d.contained_change, True)
-        cells = [
-            ("", safe(d.name.replace("_", " "))),
-            ("n", f"{d.episodes:,}"),
-            ("n", percent(d.contained_old)),
-            ("n", percent(d.contained_new)),
-            ("n", f"<b>{change}</b>" if d.p < SURE else change),
-            ("n", f"{signed(d.contained_change_low, True)} to {signed(d.contained_change_high, True)}"),
-            ("n", f"{d.gained:,}"),
-            ("n", f"{d.lost:,}"),
-            ("n", f"{d.p:.2g}"),
-            ("n", signed(d.exposed_change)),
-            ("n", f"{signed(d.exposed_change_low)} to {signed(d.exposed_change_high)}"),
-        ]
-        rows.append(_row(cells, "first" if group and d.group != group else ""))
-        group = d.group
-    wrong = "; ".join(
-        f"false {f.kind} {f.old:,} → {f.new:,} ({f.only_old:,} only old, {f.only_new:,} only new, p {f.p:.2g})"
-        for f in c.false_ones
-    )
-    return (
-        f'<section aria-labelledby="compare-title"><h2 id="compare-title">{safe(c.new)} against {safe(c.old)}</h2>'
-        f"{_table('Paired difference by slice', head, rows)}<p>{wrong}.</p>{_changed(c)}</section>"
-    )
-
-
-def _changed(c: Comparison) -> str:
-    if not c.episodes and not c.days:
-        return "<p>No attack and no false revocation went otherwise.</p>"
-    rows = [
-        _row(
-            [
-                ("mono", f"{safe(e.case)} {safe(e.episode)}"),
-                ("", safe(e.what.replace("_", " "))),
-                ("n", "missed" if e.old_actions is None else f"after {e.old_actions:,}"),
-                ("n", "missed" if e.new_actions is None else f"after {e.new_actions:,}"),
-                ("w", safe(e.why)),
-            ]
-        )
-        for e in c.episodes
-    ]
-    rows += [
-        _row(
-            [
-                ("mono", f"{safe(d.case)} {safe(d.day)}"),
-                ("w", f"false revocation of {safe(d.principal)}"),
-                ("n", "made" if d.only == "old" else ""),
-                ("n", "made" if d.only == "new" else ""),
-                ("w", safe(d.why)),
-            ]
-        )
-        for d in c.days
-    ]
-    head = [("", "what"), ("", ""), ("n", "old"), ("n", "new"), ("", "why")]
-    return f"<details><summary>{len(rows):,} that went otherwise</summary>{_table('Changed', head, rows)}</details>"

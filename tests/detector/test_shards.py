@@ -29,15 +29,22 @@ from detector.scoring import COLD_S
 from detector.sources.cloudtrail import CloudTrailParser
 from detector.sources.events import EventParser
 from detector.sources.framing import Block
+from detector.sources.gcp import GcpParser
+from detector.sources.kubernetes import KubernetesParser
 from detector.sources.timestamps import FOREVER_NS
 from streams.frames import partition_of
 from streams.inputs import opened
 from streams.merge import Merge
 from streams.parsers import parsers_of
-from tests.detector.test_scenarios import SCENARIOS, replayed
+from tests.detector.test_scenarios import SCENARIOS, replayed, scenario
 
 DEMO = Path(__file__).parents[2] / "examples" / "demo"
 SHARDS = (1, 2, 3, 5, 8)
+PARSERS: dict[str, type[CloudTrailParser] | type[EventParser]] = {
+    "aws": CloudTrailParser,
+    "kubernetes": KubernetesParser,
+    "gcp": GcpParser,
+}
 FEW = settings(max_examples=5, deadline=None, derandomize=True)
 
 
@@ -215,7 +222,7 @@ def story(name: str) -> tuple[Log, Policy]:
         replayed(name, listen)
     except _HeardError as told:
         baseline, live = heard
-        log = Log().parsed(*baseline, *live)
+        log = Log().parsed(*baseline, *live, parser=PARSERS[scenario(name).provider])
         log.baseline = len(baseline)
         return log, msgspec.structs.replace(Policy(), **told.args[0])
     raise AssertionError("the scenario was never told")

@@ -146,6 +146,14 @@ def test_members_have_the_kind_of_their_identity_and_parties_without_a_credentia
     assert all(bool(one.why_not) == (not one.counted) for one in clean.members)
 
 
+def test_what_changes_for_a_member_within_the_case_is_told_with_its_day(clean: Case) -> None:
+    changes = {one.principal.rpartition("/")[2]: [(c.time, c.kind) for c in one.changes] for one in clean.members}
+    assert changes["svc-orders"] == [("2026-03-04T00:00:00Z", "rollout")]
+    assert changes["svc-notify"] == [("2026-03-05T00:00:00Z", "policy")]
+    assert changes["svc-checkout"] == []  # its trouble comes on day 8, after the case has ended
+    assert changes["aws-service:lambda.amazonaws.com"] == []
+
+
 def test_records_arrive_late_out_of_order_and_now_and_then_twice() -> None:
     feed = Feed(fastest_s=10, slowest_s=500, twice=0.1)
     made = case.compose(_ESTATE, replace(_PLAN, feed=feed))

@@ -47,8 +47,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_case_replays_without_a_record_refused_and_with_every_principal_known(outpace: Run, tmp_path: Path) -> None:
-    made = json.loads(outpace("simulate", tmp_path / "case", *small(), "--json").out)
+@pytest.mark.parametrize("estate", ["shop", "programs", "heavy_tail"])
+def test_a_case_replays_without_a_record_refused_and_with_every_principal_known(
+    outpace: Run, tmp_path: Path, estate: str
+) -> None:
+    made = json.loads(outpace("simulate", tmp_path / "case", *small(estate=estate), "--json").out)
     records = tmp_path / "case" / "records"
     done = outpace("replay", records / "live", "--baseline", records / "baseline", "--json")
     summary = json.loads(done.out)
@@ -156,6 +159,26 @@ def test_a_folder_without_captures_or_an_unknown_half_ends_as_one_line(outpace: 
         assert ran.code == 2
         assert reason in ran.err
         assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("estate", ["kubernetes", "gcp"])
+def test_a_case_in_another_providers_log_replays_and_names_every_principal(
+    outpace: Run, tmp_path: Path, estate: str
+) -> None:
+    options = small(estate=estate, identities=60)
+    made = json.loads(outpace("simulate", tmp_path / "case", *options, "--json").out)
+    records = tmp_path / "case" / "records"
+    summary = json.loads(outpace("replay", records / "live", "--baseline", records / "baseline", "--json").out)
+    assert (summary["rejected"], summary["baseline_rejected"], summary["late"]) == (0, 0, 0)
+    assert summary["events"] + summary["duplicates"] == made["events"] - made["baseline_events"]
+    assert (made["estate"], made["attacks"]) == (estate, 9)
+    assert summary["principals"] >= len(lines(tmp_path / "case" / "identities.jsonl")) * 0.9
+
+
+def test_an_unknown_estate_is_refused_with_every_known_one(outpace: Run, tmp_path: Path) -> None:
+    done = outpace("simulate", tmp_path / "case", *small(estate="moon"))
+    assert done.code == 2
+    assert "wanted one of shop, programs, heavy_tail, kubernetes, gcp" in done.err
 
 
 def test_an_engineer_at_a_laptop_is_benign_and_counted_apart(outpace: Run, tmp_path: Path) -> None:

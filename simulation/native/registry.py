@@ -1,0 +1,16 @@
+"""The native estates there are, by name: what `outpace simulate --estate` takes beside CloudTrail's."""
+
+from collections.abc import Mapping
+
+from simulation.gcp import Gcp
+from simulation.gcp_loops import Attackers as GcpAttackers
+from simulation.kubernetes import Kubernetes
+from simulation.kubernetes_loops import Attackers as KubernetesAttackers
+from simulation.native.campaign import Attackable
+from simulation.native.shape import Provider
+
+NATIVE: Mapping[str, tuple[Provider, Attackable]] = {
+    "kubernetes": (Kubernetes(), KubernetesAttackers()),
+    "gcp": (Gcp(), GcpAttackers()),
+}
+"""A provider and what its attackers know, by the name of the estate."""
