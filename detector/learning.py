@@ -7,7 +7,7 @@ import numpy as np
 
 from detector.event import Mark
 from detector.state import JOURNAL_ROWS, JOURNALLED, SEEN_COUNT, SEEN_KEYS, SEEN_SIDE, Arrays
-from models.budget import bin_of
+from models.budget import age_of, bin_of
 from models.compiled import Row, compiled
 from models.evidence import kept_after
 from models.hashing import mix
@@ -68,7 +68,7 @@ def close_day(s: Arrays, q: Row, path: int, now: float) -> None:
         return
     s.own_identity_days[path] += 1
     if q.day != 0 and q.day_dirty == 0 and q.day * DAY_S > q.born:
-        s.own_histogram[q.group, bin_of(q.day_peak)] += 1
+        s.own_histogram[age_of(q.day * DAY_S, q.born), q.group, bin_of(q.day_peak)] += 1
     q.day = day
     q.day_peak = 0.0
     q.day_dirty = 0

@@ -38,6 +38,7 @@ from detector.state import (
     OWN_FIRST,
     Arrays,
 )
+from models.budget import age_of
 from models.compiled import Row, compiled
 from models.discovery import (
     AGENT,
@@ -469,7 +470,7 @@ def describe(s: Arrays, q: Row, c: Row, x: Row, e: Row, fact: int, row: int, now
     x.a_before = q.a
     x.b_before = q.b
     x.cold_before = q.cold
-    x.threshold = s.offsets[q.group] + knobs.margins[e.path]
+    x.threshold = s.offsets[age_of(q.day * DAY_S, q.born), q.group] + knobs.margins[e.path]
     if fact >= 0:
         f = s.facts[fact]
         denied = e.outcome == 1 or e.outcome == 2
@@ -518,7 +519,8 @@ def follow(s: Arrays, q: Row, x: Row, e: Row) -> None:
     if x.is_young and not x.is_repeat and q.since > 0.0:
         count_signals(q, s.constants[e.operation].signals)
     q.actions += 1 if q.since > 0.0 else 0
-    q.day_peak = max(q.day_peak, np.float32(x.evidence))
+    if x.gate >= GATE_OPENS_AT:
+        q.day_peak = max(q.day_peak, np.float32(x.evidence))
     x.since = q.since
     x.iterations = q.iterations
     x.decision_s = q.decision_s

@@ -14,15 +14,25 @@ from numba import njit
 
 BIN_BITS = 0.5
 BINS = 160
-PRIOR_DAYS = 500.0
+PRIOR_DAYS = 300.0
+BODY_RATE = 1e-2
 OFFSET_RATE = 2e-3
 TAIL_BITS = 2.0
+AGES = ("settled", "young")
+YOUNG_S = 5 * 86_400.0
+YOUNG_BITS = (0.0, 6.0)
 
 
 @njit(cache=True, inline="always")
 def bin_of(bits: float) -> int:
     """Histogram bin of an identity-day's highest evidence."""
     return min(BINS - 1, max(0, int(bits / BIN_BITS)))
+
+
+@njit(cache=True, inline="always")
+def age_of(day_s: float, born_s: float) -> int:
+    """Place in ``AGES`` of the day that began at ``day_s``, of a principal first seen at ``born_s``."""
+    return 1 if day_s - born_s < YOUNG_S else 0
 
 
 @njit(cache=True)
@@ -37,8 +47,9 @@ def measured_offset(histogram: np.ndarray, shipped_bits: float) -> float:
         above += histogram[i]
         bits = i * BIN_BITS
         prior = PRIOR_DAYS * min(1.0, OFFSET_RATE * 2.0 ** ((shipped_bits - bits) / TAIL_BITS))
-        if (above + prior) / days > OFFSET_RATE:
-            return min(max(bits + BIN_BITS, shipped_bits - 2.0), shipped_bits + 12.0)
+        if (above + prior) / days > BODY_RATE:
+            offset = bits + BIN_BITS + TAIL_BITS * math.log2(BODY_RATE / OFFSET_RATE)
+            return min(max(offset, shipped_bits - 2.0), shipped_bits + 12.0)
     return shipped_bits
 
 
