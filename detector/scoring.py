@@ -46,6 +46,7 @@ from models.discovery import (
     FLOORS,
     KNOWN_OUTCOME_CAP_BITS,
     NETWORK,
+    RESOURCE,
     RESOURCE_FLOOR,
     RESOURCES_COUNTED,
     SOURCE,
@@ -55,7 +56,7 @@ from models.discovery import (
     outcome_bits,
 )
 from models.evidence import REPEAT_BITS, REPEAT_WITHIN_S, combined_bits, ratio_bits, storm_damped
-from models.hashing import mix
+from models.hashing import mix, stem_of
 from models.iteration import GATE_OPENS_AT, NEW_HAND_WEIGHT, NEW_RESOURCE_WEIGHT, is_iteration
 from models.sequence import (
     PARENT_STRENGTH,
@@ -92,7 +93,7 @@ ACTING = (REVOKE, CERTAIN, SOURCE_REVOKED, COLD_REVOKE)
 SIGHTED, HEIR, MINTER, KNOWN_ESTATE, DECIDES = 1, 2, 4, 8, 16
 
 # kinds of fact a principal accumulates
-_SOURCE, _NETWORK, _AGENT, _EDGE, _RESOURCE = (np.uint64(k) for k in range(11, 16))
+_SOURCE, _NETWORK, _AGENT, _EDGE, _RESOURCE, _STEM = (np.uint64(k) for k in range(11, 17))
 
 _CANARY, _OUT, _EXPOSED = int(Mark.CANARY), int(Mark.OUT_OF_BOUNDS), int(Mark.EXPOSED)
 _NOTICE = int(Mark.NOTICE)
@@ -255,27 +256,40 @@ def score_lineage(s: Arrays, q: Row, c: Row, x: Row, now: float, learns: bool) -
 
 @compiled
 def score_resource(s: Arrays, q: Row, x: Row, e: Row, now: float, learns: bool) -> None:
-    """A resource never touched, on an operation younger than an hour; at most six an episode."""
-    if e.resource == np.uint64(0) or q.resources >= RESOURCES_COUNTED:
+    """A resource never touched, unlike all that were: new, and with no kin known for an hour. At most so many count an episode."""
+    if e.resource == np.uint64(0):
         return
-    key = mix(mix(q.key ^ np.uint64(q.born), e.resource), _RESOURCE)
-    cell = min(7, np.int64(q.resources))
-    is_new = find(s.facts, key) < 0
-    if is_new:
-        seen = s.resources[q.group, cell]
-        probability = (seen[1] + 3.0) / (seen[0] + 10.0)
-        if x.count > 0.0:
-            x.new_resource_p = probability
+    whose = q.key ^ np.uint64(q.born)
+    stem = mix(mix(whose, stem_of(e.resource)), _STEM)
+    at = find(s.facts, stem)
+    if at >= 0 and now - s.facts[at].first >= HOUR_S:
+        if learns:
+            if now - s.facts[at].ok > REPEAT_WITHIN_S:
+                q.resource_trials += 1.0
+                s.own_resources[q.group, 0] += 1
+            s.facts[at].ok = np.uint32(now)
+        return
+    name = mix(mix(whose, e.resource), _RESOURCE)
+    if find(s.facts, name) >= 0:
+        return
+    if q.resources < RESOURCES_COUNTED:
+        if x.count > 0.0 and q.n >= MATURE_EVENTS:
+            group = s.resources[q.group]
+            x.new_resource_p = new_probability(q.new_resource, q.resource_trials, group[1], group[0])
             q.gate += NEW_RESOURCE_WEIGHT
         q.resources += 1
     if not learns:
         return
-    s.own_resources[q.group, cell, 0] += 1
-    s.own_resources[q.group, cell, 1] += 1 if is_new else 0
-    at = upsert(s.facts, s.facts_used, key)
-    s.facts[at].ok = np.uint32(now)
-    if is_new:
-        s.facts[at].first = np.uint32(now)
+    q.resource_trials += 1.0
+    q.new_resource += 1.0
+    s.own_resources[q.group, 0] += 1
+    s.own_resources[q.group, 1] += 1
+    for key in (stem, name):
+        at = upsert(s.facts, s.facts_used, key)
+        if s.facts[at].first == np.uint32(0):
+            s.facts[at].first = np.uint32(now)
+            remember(s, q, key, RESOURCE, 0, now)
+        s.facts[at].ok = np.uint32(now)
 
 
 @compiled
@@ -505,8 +519,7 @@ def score(s: Arrays, q: Row, c: Row, x: Row, e: Row, used_to_work: bool, now: fl
     score_hand(s, q, c, x, e, now, learns)
     score_operation(s, q, x, e, q.group, everybody, knobs)
     score_outcome(s, q, x, everybody, e.outcome, used_to_work, learns)
-    if x.is_young:
-        score_resource(s, q, x, e, now, learns)
+    score_resource(s, q, x, e, now, learns)
     score_context(q, c, x, e.marks)
     score_beside(x)
 

@@ -15,6 +15,7 @@ from models.compiled import compiled
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
+_STEM_HALF = np.uint64(0xFFFFFFFF)
 _FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME = np.uint64(0x100000001B3)
 
@@ -31,9 +32,12 @@ def text_key(text: str) -> int:
     >>> text_key("")
     0
     """
-    if not text:
-        return NO_KEY
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little") | 2
+    return bytes_key(text.encode("utf-8", "surrogatepass")) if text else NO_KEY
+
+
+def bytes_key(data: bytes) -> int:
+    """Stable key of some bytes."""
+    return int.from_bytes(blake2b(data, digest_size=8).digest(), "little") | 2
 
 
 @njit(uint64(uint64, uint64), cache=True, inline="always")
@@ -43,6 +47,18 @@ def mix(a: int, b: int) -> int:
     z = (z ^ (z >> np.uint64(30))) * _MIX_1
     z = (z ^ (z >> np.uint64(27))) * _MIX_2
     return (z ^ (z >> np.uint64(31))) | np.uint64(2)
+
+
+@njit(uint64(uint64, uint64), cache=True, inline="always")
+def resource_number(name: int, stem: int) -> int:
+    """One number for a resource: the upper half tells the name, the lower half the stem it shares with its kin. Never 0 or 1."""
+    return (name & ~_STEM_HALF) | ((stem >> np.uint64(32)) & _STEM_HALF) | np.uint64(2)
+
+
+@njit(uint64(uint64), cache=True, inline="always")
+def stem_of(resource: int) -> int:
+    """The half of a resource's number that its kin share."""
+    return resource & _STEM_HALF
 
 
 @compiled

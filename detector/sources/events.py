@@ -5,6 +5,7 @@ make ``AuditEvent`` objects and ``EventBatch`` turns a list of them into columns
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,7 +19,8 @@ from detector.identity.context import ContextFeeds
 from detector.identity.rules import IdentityRules
 from detector.sources.framing import Block, Decoded, decode_block, rejection
 from detector.sources.timestamps import FOREVER_NS
-from models.hashing import text_key
+from detector.sources.spans import stem_end
+from models.hashing import NO_KEY, bytes_key, resource_number, text_key
 
 _MEMO = 1 << 16
 _ACTOR_KEYS = ("credential", "principal", "agent")
@@ -51,7 +53,7 @@ class EventBatch:
         networks = [network_of(e.source) for e in events]
         self._fill_keys("event_key", [e.event_id for e in events])
         self._fill_keys("operation_key", [e.operation for e in events])
-        self._fill_keys("resource", [e.resource for e in events])
+        rows["resource"] = np.array([named_resource(e.resource) for e in events], np.uint64)
         self._fill_keys("minted", [e.minted for e in events])
         self._fill_keys("network", networks)
         self._fill_keys("source", [e.source if n else "" for e, n in zip(events, networks, strict=True)])
@@ -71,6 +73,20 @@ class EventBatch:
             self.rows[name] = np.array([f[place] for f in found], np.uint64)
         for place, name in enumerate(_ACTOR_NUMBERS, len(_ACTOR_KEYS)):
             self.rows[name] = [f[place] for f in found]
+
+
+@lru_cache(maxsize=1 << 16)
+def named_resource(text: str) -> int:
+    """The number of a resource known by one name, see ``models.hashing.resource_number``; 0 for none.
+
+    >>> named_resource("secret/payments/db-1") % 2**32 == named_resource("secret/payments/db-2") % 2**32
+    True
+    """
+    if not text:
+        return NO_KEY
+    name = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
+    stem = name[: stem_end(name, 0, len(name))].tobytes()
+    return int(resource_number(np.uint64(text_key(text)), np.uint64(bytes_key(stem))))
 
 
 def _actor_row(provider: Provider, actor: Actor) -> tuple[int, ...]:

@@ -7,9 +7,10 @@ import numpy as np
 from numba import njit
 
 from models.compiled import compiled
-from models.hashing import mix
+from models.hashing import mix, resource_number
 
 _QUOTE, _BACKSLASH, _COLON = ord('"'), ord("\\"), ord(":")
+_SLASH, _DASH, _UNDERSCORE, _DOT, _ZERO, _NINE = ord("/"), ord("-"), ord("_"), ord("."), ord("0"), ord("9")
 _FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME = np.uint64(0x100000001B3)
 
@@ -60,9 +61,42 @@ def names_resource(buffer: np.ndarray, start: int, end: int) -> bool:
 
 
 @compiled
+def _is_identifier(buffer: np.ndarray, start: int, end: int) -> bool:
+    """Whether a part of a name looks made, not given: a third of it digits, or four of them (dates, counters, UUIDs)."""
+    digits = 0
+    for i in range(start, end):
+        digits += _ZERO <= buffer[i] <= _NINE
+    return digits >= 4 or (digits > 0 and 3 * digits >= end - start)
+
+
+@compiled
+def stem_end(buffer: np.ndarray, start: int, end: int) -> int:
+    """Where the stem of the resource name ``buffer[start:end]`` ends: what it shares with its kin.
+
+    Parts after ``/`` or ``:`` that look made are left out from the end on, then the last word of the last part left.
+    """
+    i = end
+    while i > start:
+        i -= 1
+        if buffer[i] == _SLASH or buffer[i] == _COLON:
+            if i + 1 < end and not _is_identifier(buffer, i + 1, end):
+                break
+            end = i
+    last = start
+    for i in range(start, end):
+        if buffer[i] == _SLASH or buffer[i] == _COLON:
+            last = i + 1
+    for i in range(end - 1, last, -1):
+        if buffer[i] == _DASH or buffer[i] == _UNDERSCORE or buffer[i] == _DOT:
+            return i
+    return end
+
+
+@compiled
 def resource_key(buffer: np.ndarray, start: int, end: int) -> int:
-    """Key (u8) of the resources named in the JSON text ``buffer[start:end]``; 0 where none is named."""
+    """Number (u8) of the resources named in the JSON text ``buffer[start:end]``, see ``resource_number``; 0 where none is named."""
     h = np.uint64(0)
+    stems = np.uint64(0)
     takes = False
     i = start
     while i < end:
@@ -74,16 +108,21 @@ def resource_key(buffer: np.ndarray, start: int, end: int) -> int:
             takes = names_resource(buffer, i + 1, close)
         elif takes:
             value = _FNV_OFFSET
+            stem = _FNV_OFFSET
+            until = stem_end(buffer, i + 1, close)
             for j in range(i + 1, close):
+                if j == until:
+                    stem = value
                 value = (value ^ np.uint64(buffer[j])) * _FNV_PRIME
             h = mix(h, value)
+            stems = mix(stems, value if until == close else stem)
         i = close + 1
-    return h
+    return resource_number(h, stems) if h != np.uint64(0) else h
 
 
 @njit(cache=True)
 def resource_keys(buffer: np.ndarray, count: int) -> np.ndarray:
-    """Keys (u8) of the resources named in each of ``count`` JSON texts laid in ``buffer`` (u1) with a zero byte between. 0 where none is named."""
+    """Numbers (u8) of the resources named in each of ``count`` JSON texts laid in ``buffer`` (u1) with a zero byte between. 0 where none is named."""
     keys = np.zeros(count, np.uint64)
     start = 0
     for row in range(count):
