@@ -31,7 +31,7 @@ LAG = 2
 NEVER = -1
 """The epoch of an engine that has seen no time yet."""
 
-_VERSION = 1
+_VERSION = 2
 _SHARED = np.dtype([("key", "u8"), ("count", "i8"), ("group", "u4"), ("pad", "u4")])
 
 

@@ -1,8 +1,11 @@
 """Thresholds from a stated budget of false revocations: a peer group's offset plus one margin.
 
-The offset is the evidence a group exceeds by itself on 2 of 1,000 identity-days. It is shipped, then moved by what is
-measured: the shipped tail counts as ``PRIOR_DAYS`` identity-days, each real identity-day adds its highest evidence. The margin turns
-2 in 1,000 into the budget; one margin serves all groups because tails beyond the offset fall alike (they halve every ``TAIL_BITS``).
+The offset is the evidence a group exceeds by itself on 2 of 1,000 identity-days while somebody may be iterating (the gate is open). It is shipped, then moved by what is
+measured: the shipped tail counts as ``PRIOR_DAYS`` identity-days, each real identity-day adds its highest evidence. It is measured where days are
+many, at 1 in 100, and drawn out from there: at 2 in 1,000 a few attacked days would stand for the whole tail. The margin turns
+2 in 1,000 into the budget; one margin serves all groups because tails fall alike (they halve every ``TAIL_BITS``).
+
+Principals in their first days are strange by nature; their days are counted apart, so that they do not raise everybody's threshold.
 
 Blind to: a tail heavier than any day seen so far. 1 in 10,000 needs 40,000 identity-days to be measured directly.
 """
@@ -19,8 +22,10 @@ BODY_RATE = 1e-2
 OFFSET_RATE = 2e-3
 TAIL_BITS = 2.0
 AGES = ("settled", "young")
+"""Principals of more than ``YOUNG_S`` seconds, and younger ones."""
 YOUNG_S = 5 * 86_400.0
 YOUNG_BITS = (0.0, 6.0)
+"""What is shipped for each age, above a group's shipped offset."""
 
 
 @njit(cache=True, inline="always")

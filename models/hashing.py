@@ -55,6 +55,12 @@ def resource_number(name: int, stem: int) -> int:
     return (name & ~_STEM_HALF) | ((stem >> np.uint64(32)) & _STEM_HALF) | np.uint64(2)
 
 
+def numbered(name: int, stem: int) -> int:
+    """``resource_number`` for plain Python."""
+    number: int = resource_number(np.uint64(name), np.uint64(stem))
+    return int(number)
+
+
 @njit(uint64(uint64), cache=True, inline="always")
 def stem_of(resource: int) -> int:
     """The half of a resource's number that its kin share."""

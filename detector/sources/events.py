@@ -18,9 +18,9 @@ from detector.identity.agents import agent_name, network_of
 from detector.identity.context import ContextFeeds
 from detector.identity.rules import IdentityRules
 from detector.sources.framing import Block, Decoded, decode_block, rejection
-from detector.sources.timestamps import FOREVER_NS
 from detector.sources.spans import stem_end
-from models.hashing import NO_KEY, bytes_key, resource_number, text_key
+from detector.sources.timestamps import FOREVER_NS
+from models.hashing import NO_KEY, bytes_key, numbered, text_key
 
 _MEMO = 1 << 16
 _ACTOR_KEYS = ("credential", "principal", "agent")
@@ -86,7 +86,7 @@ def named_resource(text: str) -> int:
         return NO_KEY
     name = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
     stem = name[: stem_end(name, 0, len(name))].tobytes()
-    return int(resource_number(np.uint64(text_key(text)), np.uint64(bytes_key(stem))))
+    return numbered(text_key(text), bytes_key(stem))
 
 
 def _actor_row(provider: Provider, actor: Actor) -> tuple[int, ...]:
