@@ -50,6 +50,7 @@ from models.discovery import (
     RESOURCE_FLOOR,
     RESOURCES_COUNTED,
     SOURCE,
+    UNKNOWN_RESOURCE_P,
     denied_probability,
     new_bits,
     new_probability,
@@ -273,17 +274,22 @@ def score_resource(s: Arrays, q: Row, x: Row, e: Row, now: float, learns: bool) 
     if find(s.facts, name) >= 0:
         return
     if q.resources < RESOURCES_COUNTED:
-        if x.count > 0.0 and q.n >= MATURE_EVENTS:
+        if x.count > 0.0 and (x.is_young or q.n >= MATURE_EVENTS):
             group = s.resources[q.group]
-            x.new_resource_p = new_probability(q.new_resource, q.resource_trials, group[1], group[0])
+            x.new_resource_p = (
+                new_probability(q.new_resource, q.resource_trials, group[1], group[0])
+                if q.n >= MATURE_EVENTS
+                else UNKNOWN_RESOURCE_P
+            )
             q.gate += NEW_RESOURCE_WEIGHT
         q.resources += 1
     if not learns:
         return
-    q.resource_trials += 1.0
-    q.new_resource += 1.0
-    s.own_resources[q.group, 0] += 1
-    s.own_resources[q.group, 1] += 1
+    if q.n >= MATURE_EVENTS:
+        q.resource_trials += 1.0
+        q.new_resource += 1.0
+        s.own_resources[q.group, 0] += 1
+        s.own_resources[q.group, 1] += 1
     for key in (stem, name):
         at = upsert(s.facts, s.facts_used, key)
         if s.facts[at].first == np.uint32(0):

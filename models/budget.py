@@ -24,7 +24,7 @@ TAIL_BITS = 2.0
 AGES = ("settled", "young")
 """Principals of more than ``YOUNG_S`` seconds, and younger ones."""
 YOUNG_S = 5 * 86_400.0
-YOUNG_BITS = (0.0, 6.0)
+YOUNG_BITS = (0.0, 2.0)
 """What is shipped for each age, above a group's shipped offset."""
 
 

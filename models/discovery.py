@@ -18,6 +18,8 @@ KNOWN_OUTCOME_CAP_BITS = 2.0
 SOURCE, NETWORK, AGENT, EDGE, RESOURCE = 0, 1, 2, 3, 4
 FLOORS = (0.2, 0.05, 0.05, 0.1)
 RESOURCE_FLOOR = 0.1
+UNKNOWN_RESOURCE_P = 0.3
+"""P(new resource) of a principal of fewer than 20 events."""
 RESOURCES_COUNTED = 6
 
 

@@ -12,7 +12,7 @@ from detector.event import AuditEvent, Mark, Outcome, Provider
 from detector.event import Path as IdentityPath
 from detector.identity.context import ContextFeeds
 from detector.identity.rules import IdentityRules
-from detector.sources.events import EventBatch
+from detector.sources.events import EventBatch, named_resource
 from detector.sources.framing import Block
 from detector.sources.okta import OktaParser
 from detector.sources.sniff import sniff
@@ -112,7 +112,7 @@ def test_rows_say_what_the_events_say() -> None:
         assert row["principal"] == event.actor.principal_key
         assert vocabulary.names[row["operation"]] == event.operation
         assert row["operation_key"] == text_key(event.operation)
-        assert row["resource"] == text_key(event.resource)
+        assert row["resource"] == named_resource(event.resource)
         assert row["minted"] == text_key(event.minted)
         assert row["source"] == text_key(event.source)
         assert row["agent"] == text_key(event.actor.agent)
