@@ -276,11 +276,10 @@ def score_resource(s: Arrays, q: Row, x: Row, e: Row, now: float, learns: bool) 
     if q.resources < RESOURCES_COUNTED:
         if x.count > 0.0 and (x.is_young or q.n >= MATURE_EVENTS):
             group = s.resources[q.group]
-            x.new_resource_p = (
-                new_probability(q.new_resource, q.resource_trials, group[1], group[0])
-                if q.n >= MATURE_EVENTS
-                else UNKNOWN_RESOURCE_P
-            )
+            x.new_resource_p = UNKNOWN_RESOURCE_P
+            if q.n >= MATURE_EVENTS:
+                learned = new_probability(q.new_resource, q.resource_trials, group[1], group[0])
+                x.new_resource_p = min(learned, UNKNOWN_RESOURCE_P) if x.is_young else learned
             q.gate += NEW_RESOURCE_WEIGHT
         q.resources += 1
     if not learns:

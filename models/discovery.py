@@ -19,7 +19,7 @@ SOURCE, NETWORK, AGENT, EDGE, RESOURCE = 0, 1, 2, 3, 4
 FLOORS = (0.2, 0.05, 0.05, 0.1)
 RESOURCE_FLOOR = 0.1
 UNKNOWN_RESOURCE_P = 0.3
-"""P(new resource) of a principal of fewer than 20 events."""
+"""P(new resource) of a principal of fewer than 20 events; at most so much on an operation younger than an hour."""
 RESOURCES_COUNTED = 6
 
 
