@@ -91,8 +91,8 @@ def test_two_policies_are_compared_on_the_same_cases(
 
 
 def test_a_curve_runs_the_cases_again_under_each_budget(backtest: Callable[..., Ran], small_case: Path) -> None:
-    told = json.loads(backtest(small_case, "--budgets", "30,0.001", "--processes", 1, "--json").stdout)
-    assert [point["per_10000"] for point in told["curve"]] == [0.001, 30]
+    told = json.loads(backtest(small_case, "--budgets", "30,0.00001", "--processes", 1, "--json").stdout)
+    assert [point["per_10000"] for point in told["curve"]] == [0.00001, 30]
     tight, loose = (point["figures"]["all"]["contained"] for point in told["curve"])
     assert tight < loose
     assert told["figures"][0]["slice"] == {}
