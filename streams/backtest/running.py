@@ -6,12 +6,13 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from detector.columns import Batch
 from detector.config import Policy
 from detector.decision import Decision
 from detector.sources.timestamps import FOREVER_NS
 from streams.backtest.case import Case
 from streams.backtest.onlooker import Onlooker, Peak
-from streams.replay import Replay
+from streams.replay import Replay, Watch
 
 
 class Run(NamedTuple):
@@ -29,18 +30,25 @@ class Run(NamedTuple):
     seconds: float
 
 
-def run_case(case: Case, policy: Policy, policy_path: str | None = None, learns_baseline: bool = True) -> Run:
+def run_case(
+    case: Case,
+    policy: Policy,
+    policy_path: str | None = None,
+    learns_baseline: bool = True,
+    also: Watch | None = None,
+) -> Run:
     """Learns the baseline, decides on the live records. Raises ``InputError`` where labels and records do not fit.
 
-    Times are believed whatever the clock says: a case lies where it lies. Memory: the engine's, nothing of the records is kept.
+    Times are believed whatever the clock says: a case lies where it lies. Memory: the engine's, nothing of the records is kept. ``also``: told each frame
+    as the onlooker is, baseline included.
     """
     started = time.perf_counter()
     replay = Replay(policy, policy_path, FOREVER_NS)
     onlooker = Onlooker(case, replay.engine)
     if learns_baseline and case.baseline:
-        replay.watch = onlooker.see_baseline
+        replay.watch = _both(onlooker.see_baseline, also)
         replay.learn(case.baseline)
-    replay.watch = onlooker.see_live
+    replay.watch = _both(onlooker.see_live, also)
     decisions = list(replay.run(case.live))
     onlooker.check()
     return Run(
@@ -55,6 +63,17 @@ def run_case(case: Case, policy: Policy, policy_path: str | None = None, learns_
         str(replay.rejected[0]) if replay.rejected else "",
         time.perf_counter() - started,
     )
+
+
+def _both(first: Watch, second: Watch | None) -> Watch:
+    if second is None:
+        return first
+
+    def told(rows: np.ndarray, batches: dict[int, Batch]) -> None:
+        first(rows, batches)
+        second(rows, batches)
+
+    return told
 
 
 def at_budget(policy: Policy, per_10000: float) -> Policy:

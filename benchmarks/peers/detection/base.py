@@ -10,7 +10,7 @@ class Stream(NamedTuple):
 
     ``time_s``: seconds since the epoch, float64. ``principal``, ``credential``, ``operation``, ``network`` (source address), ``client`` (agent),
     ``resource`` (0: none): int32. ``is_error``: refused or failed, bool. ``first_reported``: how many events come before the reported days.
-    ``principals``, ``operations``: the names, by number; an operation is ``service:Name``. Written by ``benchmarks.quality_stream``.
+    ``principals``, ``operations``: the names, by number; an operation is ``service:Name``. Written by ``benchmarks.quality.stream``.
     """
 
     time_s: np.ndarray
