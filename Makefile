@@ -5,10 +5,10 @@ BIN := .venv/bin
 SUM := $(shell cat models/*.py detector/*.py detector/sources/*.py | cksum | cut -d' ' -f1)
 export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba/$(SUM)
 
-.PHONY: help setup demo test check captures bench kafka keycloak loop clean
+.PHONY: help setup demo test check captures bench bench-quality kafka keycloak loop clean
 
 help: ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 setup: .venv/.ready ## the environment, in .venv
 
@@ -37,6 +37,9 @@ captures: setup ## replay the real captures kept beside the project, with the ta
 
 bench: setup ## speed, state and scaling, as JSON
 	$(BIN)/python -m benchmarks.replay --json
+
+bench-quality: setup ## how good the detection is beside its peers, on cases nothing was tuned on, as a table
+	$(BIN)/python -m benchmarks.quality
 
 kafka: setup ## a real Kafka broker, until interrupted (needs Java 17 and Maven)
 	$(BIN)/python -m benchmarks.broker
