@@ -19,5 +19,5 @@ ESTATES: Mapping[str, Founding] = {
 def founded(name: str, seed: int, identities: int, days: int) -> Inhabited:
     """The named estate. ValueError for a name there is none of, and for an estate of nobody or of no days."""
     if name not in ESTATES:
-        raise ValueError(f"unknown estate {name!r}: wanted one of {', '.join(ESTATES)}, kubernetes, gcp")
+        raise ValueError(f"unknown estate {name!r}: wanted one of {', '.join(ESTATES)}, kubernetes, gcp, okta")
     return ESTATES[name](seed, identities, days)

@@ -74,7 +74,7 @@ def simulate(
     seed
         The same seed gives the same bytes.
     estate
-        Which idea of normal life: `shop` in CloudTrail, `kubernetes` or `gcp` in that provider's own log.
+        Which idea of normal life: `shop`, `programs` or `heavy_tail` in CloudTrail, `kubernetes`, `gcp` or `okta` in that provider's own log.
     identities
         How many identities live there.
     days

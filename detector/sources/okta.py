@@ -1,10 +1,11 @@
 """Okta System Log events to rows.
 
 Format: developer.okta.com, "System Log" (Okta management API, LogEvent object) and "Event types". The credential is an
-API token, an OAuth client or a session, whichever made the call. Whoever makes an OAuth client or a secret or key for one holds a credential that
-speaks for that client; an API token speaks for the user who made it ("API token management" in Okta's guides). Columns in lower case (``eventtype``), as log
-warehouses keep them, are read too; where ``published`` is missing the warehouse's ``p_event_time`` (docs.panther.com,
-"Standard fields") stands in.
+API token, an OAuth client or a session, whichever made the call; an application that calls with a person's token (the client's ``id``, by the same page
+"the ID of the OAuth client making the request") acts on that person's behalf. Rules may go by what an application is called. Whoever makes an OAuth client
+or a secret or key for one holds a credential that speaks for that client; an API token speaks for the user who made it ("API token management" in Okta's
+guides). Columns in lower case (``eventtype``), as log warehouses keep them, are read too; where ``published`` is missing the warehouse's ``p_event_time``
+(docs.panther.com, "Standard fields") stands in.
 
 Blind to: which organisation an event is of (none of its fields says), which of a user's OAuth tokens made a call (so a token grant leads nowhere), which session
 an impersonation opened, and calls Okta does not log (most reads through the API).
@@ -30,6 +31,7 @@ _BAD_CREDENTIALS = re.compile(
 _TOKEN_GRANT = re.compile(r"^app\.oauth2\.(as\.)?token\.grant")
 _CLIENT_MADE = ("app.oauth2.client.lifecycle.create", "app.oauth2.credentials.lifecycle.create")
 """A client registered; a secret or a public key added to one (developer.okta.com, "Event types")."""
+_CLIENT_START = "0oa"
 _CLIENT_TARGETS = ("PublicClientApp", "AppInstance")
 _TOKEN_TARGETS = ("refresh_token", "access_token")
 _NO_RESOURCE = ("access_token", "refresh_token", "id_token", "code", "Bucket Uuid")
@@ -39,9 +41,11 @@ _RESULTS = {
     "CHALLENGE": Outcome.SUCCESS,
     "SKIPPED": Outcome.SUCCESS,
     "SCHEDULED": Outcome.SUCCESS,
+    "DEFERRED": Outcome.SUCCESS,
     "": Outcome.SUCCESS,
     "DENY": Outcome.DENIED,
     "REJECTED": Outcome.DENIED,
+    "RATE_LIMIT": Outcome.THROTTLED,
 }
 
 
@@ -144,9 +148,22 @@ class _Caller(NamedTuple):
     token: str
     session: str
     agent: str
+    label: str
+    """What an application is called."""
+    owner: str = ""
+    """Who lent a token to the application that called with it."""
 
 
-def _caller(record: Record) -> _Caller:
+def _caller(record: Record, event_type: str) -> _Caller:
+    found = _named_caller(record)
+    app = _known(as_object(record.client).get("id"))
+    is_lent = app.startswith(_CLIENT_START) and found.kind == "User" and not (found.token or found.session)
+    if not is_lent or _AUTHENTICATION.match(event_type):
+        return found
+    return found._replace(kind="PublicClientApp", actor_id=app, name=app, owner=found.name)
+
+
+def _named_caller(record: Record) -> _Caller:
     actor = as_object(record.actor)
     context = as_object(record.authentication_context or record.flat_authentication_context)
     actor_id, alternate = _known(actor.get("id")), _known(actor.get("alternateId"))
@@ -157,12 +174,13 @@ def _caller(record: Record) -> _Caller:
         token=_known(branch_of(record.transaction, "detail").get("requestApiTokenId")),
         session=_known(context.get("externalSessionId")),
         agent=text_of(branch_of(record.client, "userAgent").get("rawUserAgent")),
+        label=_known(actor.get("displayName")) if text_of(actor.get("type")) == "PublicClientApp" else "",
     )
 
 
 def sighting(record: Record, event_type: str, targets: list[dict[str, Any]], address: str, origin: str) -> Sighting:
     """Who acted and with which credential, as the record has it."""
-    caller = _caller(record)
+    caller = _caller(record, event_type)
     credential, marks = _credential(caller, origin)
     path, owner = _path(caller, event_type, record, targets)
     return Sighting(
@@ -173,6 +191,7 @@ def sighting(record: Record, event_type: str, targets: list[dict[str, Any]], add
         address=address,
         marks=marks,
         claims=(("on_behalf_of", owner),) if owner else (),
+        alias=caller.label,
     )
 
 
@@ -197,7 +216,7 @@ def _path(caller: _Caller, event_type: str, record: Record, targets: list[dict[s
     if caller.kind == "PublicClientApp":
         debug = branch_of(record.debug_context or record.flat_debug_context, "debugData")
         grant = text_of(debug.get("grantType"))
-        owner = "" if grant == "client_credentials" else _known(debug.get("userId")) or _owner(targets)
+        owner = caller.owner or (_granted_by(debug, targets) if _tells_owner(event_type, grant) else "")
         is_delegated = owner or grant not in ("", "client_credentials")
         return (Path.DELEGATED if is_delegated else Path.WORKLOAD), owner
     if caller.token or caller.kind not in ("User", ""):
@@ -205,6 +224,15 @@ def _path(caller: _Caller, event_type: str, record: Record, targets: list[dict[s
     in_browser = not caller.agent or caller.agent.lower().startswith("mozilla/")
     is_person = caller.session or in_browser or _AUTHENTICATION.match(event_type)
     return (Path.HUMAN if is_person else Path.WORKLOAD), ""
+
+
+def _tells_owner(event_type: str, grant: str) -> bool:
+    """Whether the event tells whose token was granted; a user among the targets of any other is whom the application acted on."""
+    return event_type.startswith("app.oauth2.") and grant != "client_credentials"
+
+
+def _granted_by(debug: dict[str, Any], targets: list[dict[str, Any]]) -> str:
+    return _known(debug.get("userId")) or _owner(targets)
 
 
 def _owner(targets: list[dict[str, Any]]) -> str:

@@ -8,9 +8,12 @@ from simulation.kubernetes import Kubernetes
 from simulation.kubernetes_loops import Attackers as KubernetesAttackers
 from simulation.native.campaign import Attackable
 from simulation.native.shape import Provider
+from simulation.okta import Okta
+from simulation.okta_loops import Attackers as OktaAttackers
 
 NATIVE: Mapping[str, tuple[Provider, Attackable]] = {
     "kubernetes": (Kubernetes(), KubernetesAttackers()),
     "gcp": (Gcp(), GcpAttackers()),
+    "okta": (Okta(), OktaAttackers()),
 }
 """A provider and what its attackers know, by the name of the estate."""

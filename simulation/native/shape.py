@@ -115,7 +115,7 @@ class Seat:
 
 
 class Act(NamedTuple):
-    """One request. `failure` is '', denied, throttled, missing or broken; `issued` the credential it made, by its id."""
+    """One request. `failure` is '', denied, unproven, throttled, missing or broken; `issued` the credential it made, by its id."""
 
     at_s: float
     seat: Seat

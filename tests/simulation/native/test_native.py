@@ -16,6 +16,7 @@ from detector.identity.rules import IdentityRules
 from detector.sources.framing import Block
 from detector.sources.gcp import GcpParser
 from detector.sources.kubernetes import KubernetesParser
+from detector.sources.okta import OktaParser
 from detector.sources.sniff import sniff
 from simulation.case import Feed, Plan, Written
 from simulation.native import campaign, writing
@@ -24,10 +25,11 @@ from simulation.native.estate import NativeEstate
 from simulation.native.registry import NATIVE
 from simulation.native.shape import Act, Native
 
-PARSERS = {"kubernetes": KubernetesParser, "gcp": GcpParser}
+PARSERS = {"kubernetes": KubernetesParser, "gcp": GcpParser, "okta": OktaParser}
 OUTCOMES = {
     "": Outcome.SUCCESS,
     "denied": Outcome.DENIED,
+    "unproven": Outcome.FAILED_AUTHENTICATION,
     "throttled": Outcome.THROTTLED,
     "missing": Outcome.ERROR,
     "broken": Outcome.ERROR,
@@ -89,6 +91,17 @@ def test_every_benign_record_is_read_as_it_was_meant(scene: Scene) -> None:
     ]
     assert wrong == []
     assert len(acts) > 1000
+
+
+def test_whose_hand_a_member_is_in_is_what_its_records_tell(scene: Scene) -> None:
+    lived = [(resident, act) for resident in scene.estate.identities for act in scene.estate.acts(resident, 2)]
+    own = [(r, act) for r, act in lived if act.seat.principal == scene.provider.principal(r) and r.kind_of.counted]
+    records = scene.written([act for _, act in own])
+    events = scene.parsed(records)
+    told = {
+        (r.kind, r.path, events[one.event_id].actor.path.name.lower()) for (r, _), one in zip(own, records, strict=True)
+    }
+    assert [each for each in told if each[1] != each[2]] == []
 
 
 def test_every_record_of_an_attack_is_read_as_it_was_meant(scene: Scene) -> None:
@@ -184,11 +197,11 @@ def folder(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 
 
 def moment(record: dict[str, Any]) -> str:
-    return str(record.get("stageTimestamp") or record["timestamp"])[:23]
+    return str(record.get("stageTimestamp") or record.get("published") or record["timestamp"])[:23]
 
 
 def event_id(record: dict[str, Any]) -> str:
-    return str(record.get("auditID") or record["insertId"])
+    return str(record.get("auditID") or record.get("uuid") or record["insertId"])
 
 
 def test_the_truth_names_events_that_are_there_at_the_times_it_says(folder: tuple[Path, Written]) -> None:
