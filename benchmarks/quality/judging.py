@@ -37,9 +37,10 @@ class Evidence(msgspec.Struct, frozen=True):
 
 def evidence(case: Case, stream: Stream, scores: Scores) -> Evidence:
     """What the scores say of a case's identity-days and attacks."""
-    number = {name: i for i, name in enumerate(stream.principals)}
-    order = np.argsort(stream.principal, kind="stable")
-    bounds = np.searchsorted(stream.principal[order], np.arange(len(number) + 1))
+    number: dict[str, int] = {}
+    named = np.array([number.setdefault(name, len(number)) for name in stream.principals])[stream.principal]
+    order = np.argsort(named, kind="stable")
+    bounds = np.searchsorted(named[order], np.arange(len(number) + 1))
     rows = {name: order[bounds[i] : bounds[i + 1]] for name, i in number.items()}
     return Evidence(_days(case, rows, stream, scores), {e.episode: _climbs(e, rows, scores) for e in case.attacks})
 

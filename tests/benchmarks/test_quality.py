@@ -83,6 +83,13 @@ def test_a_score_that_is_known_late_counts_the_actions_up_to_then() -> None:
     assert (theirs.episodes[0].actions, theirs.episodes[0].seconds) == (3, 25.0)
 
 
+def test_two_principals_of_one_name_are_judged_as_one() -> None:
+    shared = ATTACKED._replace(principal=np.array([0, 2, 0, 2, 1, 1], np.int32), principals=[APP, JOB, APP])
+    scores = Scores(np.array([1.0, 9.0, 2.0, 10.0, 3.0, 4.0]), ATTACKED.time_s)
+    (theirs,) = judged([score_of(scored(), seen=(days(2),))], [evidence(case_of(episode()), shared, scores)])
+    assert theirs.episodes[0].actions == 2
+
+
 def test_a_peer_may_be_wrong_as_often_as_outpace_was() -> None:
     scores = Scores(np.array([1.0, 3.5, 2.0, 2.0, 3.0, 4.0]), ATTACKED.time_s)
     found = [evidence(case_of(episode()), ATTACKED, scores)]
