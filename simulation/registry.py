@@ -6,6 +6,7 @@ from simulation.case import Inhabited
 from simulation.estate import Estate
 from simulation.estates.heavy_tail import HeavyTailEstate
 from simulation.estates.programs import ProgramEstate
+from simulation.native.registry import NATIVE
 
 Founding = Callable[[int, int, int], Inhabited]  # seed, identities, days
 
@@ -19,5 +20,5 @@ ESTATES: Mapping[str, Founding] = {
 def founded(name: str, seed: int, identities: int, days: int) -> Inhabited:
     """The named estate. ValueError for a name there is none of, and for an estate of nobody or of no days."""
     if name not in ESTATES:
-        raise ValueError(f"unknown estate {name!r}: wanted one of {', '.join(ESTATES)}, kubernetes, gcp, okta")
+        raise ValueError(f"unknown estate {name!r}: wanted one of {', '.join([*ESTATES, *NATIVE])}")
     return ESTATES[name](seed, identities, days)

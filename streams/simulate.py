@@ -21,13 +21,16 @@ from simulation.native import campaign, writing
 from simulation.native.estate import NativeEstate
 from simulation.native.registry import NATIVE
 from simulation.placement import placed
-from simulation.registry import founded
+from simulation.registry import ESTATES, founded
 from simulation.transplants import MIMICRIES, transplants
 from simulation.transplants import captures as captured
 
 SMALL = 3000
 """Identity-days below which a second process costs more than it saves."""
 Number = Annotated[int, Parameter(validator=validators.Number(gte=0))]
+_LIVES = (
+    f"Which idea of normal life: {', '.join(ESTATES)} in CloudTrail; {', '.join(NATIVE)} in that provider's own log."
+)
 
 
 class Simulated(msgspec.Struct, frozen=True):
@@ -51,7 +54,7 @@ def simulate(
     /,
     *,
     seed: Number = 7,
-    estate: str = "shop",
+    estate: Annotated[str, Parameter(help=_LIVES)] = "shop",
     identities: Number = 300,
     days: Number = 30,
     baseline_days: Number = 7,
@@ -74,7 +77,7 @@ def simulate(
     seed
         The same seed gives the same bytes.
     estate
-        Which idea of normal life: `shop`, `programs` or `heavy_tail` in CloudTrail, `kubernetes`, `gcp` or `okta` in that provider's own log.
+        Which idea of normal life, by name.
     identities
         How many identities live there.
     days

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from simulation.gcp import Gcp
 from simulation.gcp_loops import Attackers as GcpAttackers
+from simulation.github import GitHub
+from simulation.github_loops import Attackers as GitHubAttackers
 from simulation.kubernetes import Kubernetes
 from simulation.kubernetes_loops import Attackers as KubernetesAttackers
 from simulation.native.campaign import Attackable
@@ -15,5 +17,6 @@ NATIVE: Mapping[str, tuple[Provider, Attackable]] = {
     "kubernetes": (Kubernetes(), KubernetesAttackers()),
     "gcp": (Gcp(), GcpAttackers()),
     "okta": (Okta(), OktaAttackers()),
+    "github": (GitHub(), GitHubAttackers()),
 }
 """A provider and what its attackers know, by the name of the estate."""

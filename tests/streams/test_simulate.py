@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from simulation.native.registry import NATIVE
+from simulation.registry import ESTATES
 from streams.cli import main
 
 SMALL = {"--identities": 40, "--days": 5, "--baseline-days": 3, "--attacks": 9}
@@ -47,7 +49,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("estate", ["shop", "programs", "heavy_tail"])
+def test_help_names_every_estate_there_is(outpace: Run) -> None:
+    said = " ".join(outpace("simulate", "--help").out.replace("│", " ").split())
+    assert f"{', '.join(ESTATES)} in CloudTrail; {', '.join(NATIVE)} in that" in said
+
+
+@pytest.mark.parametrize("estate", [*ESTATES, "github"])
 def test_a_case_replays_without_a_record_refused_and_with_every_principal_known(
     outpace: Run, tmp_path: Path, estate: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from detector.identity.context import ContextFeeds
 from detector.identity.rules import IdentityRules
 from detector.sources.framing import Block
 from detector.sources.gcp import GcpParser
+from detector.sources.github import GitHubParser
 from detector.sources.kubernetes import KubernetesParser
 from detector.sources.okta import OktaParser
 from detector.sources.sniff import sniff
@@ -25,7 +27,7 @@ from simulation.native.estate import NativeEstate
 from simulation.native.registry import NATIVE
 from simulation.native.shape import Act, Native
 
-PARSERS = {"kubernetes": KubernetesParser, "gcp": GcpParser, "okta": OktaParser}
+PARSERS = {"kubernetes": KubernetesParser, "gcp": GcpParser, "okta": OktaParser, "github": GitHubParser}
 OUTCOMES = {
     "": Outcome.SUCCESS,
     "denied": Outcome.DENIED,
@@ -197,11 +199,13 @@ def folder(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 
 
 def moment(record: dict[str, Any]) -> str:
+    if at_ms := record.get("@timestamp"):
+        return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")[:23]
     return str(record.get("stageTimestamp") or record.get("published") or record["timestamp"])[:23]
 
 
 def event_id(record: dict[str, Any]) -> str:
-    return str(record.get("auditID") or record.get("uuid") or record["insertId"])
+    return str(record.get("auditID") or record.get("uuid") or record.get("_document_id") or record["insertId"])
 
 
 def test_the_truth_names_events_that_are_there_at_the_times_it_says(folder: tuple[Path, Written]) -> None:
