@@ -53,7 +53,7 @@ _AUDIENCES = {
     "ca7f3f0b-7d91-482c-8e09-c5d840d0eac5": "log-analytics",
     "6dae42f8-4368-4678-94ff-3960e28e3630": "kubernetes",
 }
-_SEGMENT = re.compile(r"^(\$?[A-Za-z]+|microsoft\.graph\.[A-Za-z.]+)$")
+_SEGMENT = re.compile(r"^(\$?[A-Za-z]+|oauth2[A-Za-z]+|[a-z]+_v2|microsoft\.graph\.[A-Za-z.]+)$")
 _BY_KEY = re.compile(r"^([A-Za-z.]+)\(.*\)$", re.DOTALL)
 _BASE64 = re.compile(r"[a-z][A-Z]{2,}|[A-Z]{3,}[a-z]")
 _VERSION = re.compile(r"^(v\d[\d.]*|beta)$", re.IGNORECASE)

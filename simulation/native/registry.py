@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from simulation.entra import Entra
+from simulation.entra_loops import Attackers as EntraAttackers
 from simulation.gcp import Gcp
 from simulation.gcp_loops import Attackers as GcpAttackers
 from simulation.github import GitHub
@@ -18,5 +20,6 @@ NATIVE: Mapping[str, tuple[Provider, Attackable]] = {
     "gcp": (Gcp(), GcpAttackers()),
     "okta": (Okta(), OktaAttackers()),
     "github": (GitHub(), GitHubAttackers()),
+    "entra": (Entra(), EntraAttackers()),
 }
 """A provider and what its attackers know, by the name of the estate."""

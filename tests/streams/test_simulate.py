@@ -54,7 +54,7 @@ def test_help_names_every_estate_there_is(outpace: Run) -> None:
     assert f"{', '.join(ESTATES)} in CloudTrail; {', '.join(NATIVE)} in that" in said
 
 
-@pytest.mark.parametrize("estate", [*ESTATES, "github"])
+@pytest.mark.parametrize("estate", [*ESTATES, "github", "entra"])
 def test_a_case_replays_without_a_record_refused_and_with_every_principal_known(
     outpace: Run, tmp_path: Path, estate: str
 ) -> None:

@@ -3,6 +3,8 @@
 import copy
 import json
 import random
+import tomllib
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from detector.event import Path as IdentityPath
 from detector.identity.context import ContextFeeds
 from detector.identity.rules import IdentityRules
 from detector.sources.entra import EntraParser
+from detector.sources.entra_names import request_of
 from detector.sources.events import EventBatch
 from detector.sources.framing import Block
 from detector.sources.sniff import sniff
@@ -217,6 +220,19 @@ def test_a_refused_record_says_where_and_why_and_costs_only_itself(line: str, js
     assert len(batch.rows) == 2
     assert [(r.origin, r.position, r.json_path) for r in rejected] == [("log.jsonl", 43, json_path)]
     assert reason in rejected[0].reason
+
+
+def test_every_request_the_attacker_language_lists_is_named_so_by_the_parser() -> None:
+    """What is listed under a name no record ever gets would weigh nothing."""
+    listed = tomllib.loads(resources.files("detector").joinpath("data/attackers/entra.toml").read_text())["operations"][
+        "listed"
+    ]
+    names = [one["name"] for one in listed if one["name"].startswith("graph:")]
+    uris = [
+        name.removeprefix("graph:").replace("{id}", "99999999-0000-4000-8000-000000000001").split("/", 1)
+        for name in names
+    ]
+    assert [request_of(method, f"https://graph.microsoft.com/v1.0/{path}")[0] for method, path in uris] == names
 
 
 @given(st.data())

@@ -14,6 +14,7 @@ from detector.columns import Vocabulary
 from detector.event import AuditEvent, Outcome
 from detector.identity.context import ContextFeeds
 from detector.identity.rules import IdentityRules
+from detector.sources.entra import EntraParser
 from detector.sources.framing import Block
 from detector.sources.gcp import GcpParser
 from detector.sources.github import GitHubParser
@@ -27,7 +28,13 @@ from simulation.native.estate import NativeEstate
 from simulation.native.registry import NATIVE
 from simulation.native.shape import Act, Native
 
-PARSERS = {"kubernetes": KubernetesParser, "gcp": GcpParser, "okta": OktaParser, "github": GitHubParser}
+PARSERS = {
+    "kubernetes": KubernetesParser,
+    "gcp": GcpParser,
+    "okta": OktaParser,
+    "github": GitHubParser,
+    "entra": EntraParser,
+}
 OUTCOMES = {
     "": Outcome.SUCCESS,
     "denied": Outcome.DENIED,
@@ -208,11 +215,26 @@ def folder(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 def moment(record: dict[str, Any]) -> str:
     if at_ms := record.get("@timestamp"):
         return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")[:23]
-    return str(record.get("stageTimestamp") or record.get("published") or record["timestamp"])[:23]
+    return str(
+        record.get("stageTimestamp")
+        or record.get("published")
+        or record.get("time")
+        or record.get("TimeGenerated")
+        or record["timestamp"]
+    )[:23]
 
 
 def event_id(record: dict[str, Any]) -> str:
-    return str(record.get("auditID") or record.get("uuid") or record.get("_document_id") or record["insertId"])
+    inner = record.get("properties") or {}
+    named = (
+        record.get("auditID"),
+        record.get("uuid"),
+        record.get("_document_id"),
+        record.get("EventDataId"),
+        inner.get("id"),
+        inner.get("requestId"),
+    )
+    return str(next((one for one in named if one), None) or record["insertId"])
 
 
 def test_the_truth_names_events_that_are_there_at_the_times_it_says(folder: tuple[Path, Written]) -> None:
