@@ -6,6 +6,7 @@ that they grow while nothing happens; rare counts start at zero, so that the fir
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import product
 from typing import get_args
 
@@ -16,6 +17,7 @@ from detector.config import Budget
 from detector.decision import ACTIONS, AGREED, FIRST_REVOCATION, Decision
 from detector.event import Outcome, Path, Provider
 from detector.loops import named_loops
+from detector.policy.breaker import ALL
 from streams.connectors.base import PROVIDERS as CONNECTED
 from streams.signals.errors import REASONS
 from streams.signals.events import NAMES
@@ -213,6 +215,12 @@ class Metrics:
         self.circuit_breaker_open = Gauge(
             "outpace_circuit_breaker_open", "1 while the policy's circuit breaker lets nothing through.", registry=r
         )
+        self.circuit_breaker_path_open = Gauge(
+            "outpace_circuit_breaker_path_open",
+            "1 while the policy's circuit breaker lets nothing of a path through.",
+            ["path"],
+            registry=r,
+        )
         self.provider_left_alone = Gauge(
             "outpace_provider_left_alone",
             "1 while a provider that does not answer is left alone.",
@@ -284,6 +292,7 @@ class Metrics:
             self.identity_days.labels(path).set(0)
             self.measured.labels(path).set(0)
             self.measured_alerts.labels(path).set(0)
+            self.circuit_breaker_path_open.labels(path).set(0)
             self.actions.labels(path)
             for action, state in product(REVOCATIONS, STATES):
                 self.revocations.labels(action, state, path)
@@ -350,6 +359,12 @@ class Metrics:
             self.revocation.labels(state).observe(max(0.0, seconds))
         if state == "proven":
             self.proof.labels(provider).observe(max(0.0, seconds))
+
+    def follow_breaker(self, is_open: Callable[[str], bool]) -> None:
+        """Asks at each scrape whether the circuit breaker is open for everything (``all``) and for each path: it opens and closes between our own looks."""
+        self.circuit_breaker_open.set_function(lambda: is_open(ALL))
+        for path in PATHS:
+            self.circuit_breaker_path_open.labels(path).set_function(partial(is_open, path))
 
     def note_newest_event(self, source: str, time_s: float) -> None:
         """Moves a source's newest event forward, never past now: an event from the future must not hide that a source went silent."""

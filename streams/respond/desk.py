@@ -16,7 +16,6 @@ from detector.decision import ACTIONS, Decision
 from detector.errors import ApprovalError
 from detector.policy.admission import Admission, admit
 from detector.policy.approval import voted
-from detector.policy.breaker import ALL
 from detector.policy.guardrails import RevocationCommand, next_rung, raised_to_principal
 from detector.policy.residual import LONGEST_S
 from detector.policy.tolerance import tolerance_of
@@ -61,6 +60,7 @@ class Desk:
         self.has_news: Callable[[], None] = lambda: None
         self._due: list[tuple[int, str]] = []
         self.breaker = store.breaker()
+        metrics.follow_breaker(lambda path: self.breaker.is_open(path, self.clock()))
         self._has_told_of_fleet = False
 
     def load(self) -> int:
@@ -376,7 +376,6 @@ class Desk:
     def _show_standing(self) -> None:
         count = self.store.connection.execute("SELECT count(*) FROM containments WHERE state = 'dead'").fetchone()[0]
         self.metrics.dead_letters.set(count)
-        self.metrics.circuit_breaker_open.set(self.breaker.opened_until(ALL) > self.clock())
 
 
 def _named(c: Containment) -> dict[str, object]:

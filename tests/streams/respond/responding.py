@@ -12,7 +12,7 @@ from detector.containment import Containment, Terms
 from detector.policy.guardrails import RevocationCommand
 from detector.sources.timestamps import format_time
 from streams.connectors.registry import Registry
-from streams.metrics import Metrics
+from streams.metrics import PATHS, Metrics
 from streams.respond.desk import Arrived, Desk
 from streams.respond.execute import Executor
 from streams.respond.outcomes import Outcome
@@ -114,6 +114,12 @@ class Scene:
 
     def states(self, command_id: str = "") -> list[str]:
         return [o.state for o in self.outcomes if command_id in ("", o.command_id)]
+
+    def open_breakers(self) -> list[str]:
+        """What the circuit breaker is open for, as a scrape shows it."""
+        found = ["all"] if self.metrics.registry.get_sample_value("outpace_circuit_breaker_open") else []
+        shown = "outpace_circuit_breaker_path_open"
+        return found + [p for p in PATHS if self.metrics.registry.get_sample_value(shown, {"path": p})]
 
     def chain_is_whole(self) -> bool:
         """Whether every ledger entry names the one before, and the head all of them."""

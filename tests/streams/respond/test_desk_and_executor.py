@@ -10,6 +10,7 @@ import pytest
 from detector.config import Approval, Breaker, Guards
 from detector.containment import Sighting
 from detector.errors import StateError
+from streams.metrics import PATHS
 from streams.respond.desk import Desk
 from streams.respond.store import Request, Store
 from tests.fakes.provider import FakeConnector
@@ -291,8 +292,22 @@ def test_a_model_that_wants_the_whole_fleet_gets_the_configured_share_and_is_tol
     run(scene, *(command(n, fleet_size=counted) for n in range(200, 400)))
     assert len(scene.connector.changes) == 20
     assert scene.states().count("alerted") == 380
-    assert scene.metrics.circuit_breaker_open._value.get() == 1
+    assert scene.open_breakers() == ["all", *PATHS]
     assert capsys.readouterr().out.count("CIRCUIT BREAKER OPEN") == 1
+
+
+def test_a_breaker_open_for_one_path_shows_on_that_path_at_once_for_as_long_as_it_is_open(tmp_path: Path) -> None:
+    breaker = Breaker(per_minute=10_000, per_minute_by_path={"workload": 1}, fleet_size=400, open_s=60.0)
+    scene = Scene(tmp_path, policy=msgspec.structs.replace(POLICY, breaker=breaker))
+    run(scene, command(1))
+    assert scene.open_breakers() == []
+    run(scene, command(2), command(3, path="human"))
+    assert scene.open_breakers() == ["workload"]
+    assert scene.states("c2")[-1] == "alerted"
+    assert scene.states("c3")[-1] == "proven"
+    assert scene.again().open_breakers() == ["workload"]
+    scene.clock.go_on(61.0)
+    assert scene.open_breakers() == []
 
 
 def test_a_fleet_nobody_stated_or_counted_is_told_of_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
