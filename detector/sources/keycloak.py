@@ -11,11 +11,14 @@ acted, or the client where no token was shown.
 An event's ``id`` came late; before it a hash of the whole event stands in. ``representation`` is read for a client's
 name and nothing else: it can hold secrets.
 
+Admin events name a user by number alone, and a client's refused sign-ins no user: what user events told before (``keycloak_known``) fills that in, so that a service
+account is a workload at the admin API too. A session in which an offline token was used is an application's, which is delegated (server administration guide,
+"Offline access").
+
 Blind to: the client program (Keycloak logs no user agent), two equal events in one millisecond where events have no
-ids, which session an administrator used and whether that is a service account (admin events give two numbers, the
-user's and the client's), an impersonator's number (only the name is logged), a client's name where an event has its
-number, the session of a token exchange that logs none, and the number of a new client's service account: what that account does
-with the client's secret hangs on nobody.
+ids, which session an administrator used, whether an admin event is a service account's that has not signed in since this parser began, an impersonator's
+number (only the name is logged), a client's name where an event has its number, the session of a token exchange that logs none, and the number of a new
+client's service account: what that account does with the client's secret hangs on nobody.
 """
 
 import re
@@ -23,10 +26,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from detector.columns import Vocabulary
 from detector.errors import MalformedRecordError
 from detector.event import AuditEvent, Mark, Outcome, Path, Provider
+from detector.identity.context import ContextFeeds
+from detector.identity.rules import IdentityRules
 from detector.sources.events import EventParser, Sighting, as_object, identifier, text_of, unattributed
-from detector.sources.timestamps import format_time, span_fault
+from detector.sources.keycloak_known import SERVICE_USER, Known
+from detector.sources.timestamps import FOREVER_NS, format_time, span_fault
 from models.hashing import text_key
 
 _UNPROVEN = re.compile(
@@ -39,9 +46,11 @@ _DENIED = re.compile(
     r"denied|not_allowed|_disabled$|forbidden|unauthorized|not.?authorized|rejected_by_user|illegal_origin|ssl_required",
     re.IGNORECASE,
 )
+_SCOPE_REFUSED = "Invalid scopes"
 _THROTTLED = ("slow_down", "too_many_requests")
-_SERVICE_USER = "service-account-"
 _CLIENT_TYPES = re.compile(r"^(CLIENT_(LOGIN|INFO|REGISTER|UPDATE|DELETE)|INTROSPECT_TOKEN|VALIDATE_ACCESS_TOKEN)$")
+_OFFLINE = "Offline"
+"""The type of a refresh token that an application keeps to act for somebody who is not there."""
 _DELEGATED_TYPES = ("TOKEN_EXCHANGE", "IMPERSONATE")
 _PERSONS_CLIENTS = ("security-admin-console", "admin-cli", "account", "account-console")
 _UUID = re.compile(r"^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$", re.IGNORECASE)
@@ -74,12 +83,14 @@ class _ClientName(msgspec.Struct, rename="camel"):
     client_id: str | None = None
 
 
-def outcome_of(event_type: str, error: str) -> Outcome:
-    """What Keycloak answered, from the event's type and its error word.
+def outcome_of(event_type: str, error: str, reason: str = "") -> Outcome:
+    """What Keycloak answered, from the event's type, its error word and, where a scope is refused, the reason beside it.
 
     >>> outcome_of("LOGIN_ERROR", "user_disabled").name
     'DENIED'
     """
+    if reason.startswith(_SCOPE_REFUSED):
+        return Outcome.DENIED
     if not error:
         return Outcome.ERROR if event_type.endswith("_ERROR") else Outcome.SUCCESS
     if _UNPROVEN.match(error):
@@ -94,6 +105,12 @@ class KeycloakParser(EventParser):
 
     provider = Provider.KEYCLOAK
     record_type = Record
+
+    def __init__(
+        self, vocabulary: Vocabulary, rules: IdentityRules, feeds: ContextFeeds, not_after_ns: int = FOREVER_NS
+    ) -> None:
+        super().__init__(vocabulary, rules, feeds, not_after_ns)
+        self.known = Known()
 
     def read(self, record: Record, origin: str) -> AuditEvent:
         """The event of one record. Raises ``MalformedRecordError(json_path, reason)``."""
@@ -121,10 +138,10 @@ class KeycloakParser(EventParser):
 
     def _user_event(self, record: Record, time_ns: int, kind: str, origin: str) -> AuditEvent:
         event_type, error = kind.removesuffix("_ERROR"), text_of(record.error)
-        outcome = outcome_of(kind, error)
+        outcome = outcome_of(kind, error, text_of(as_object(record.details).get("reason")) if error else "")
         session = identifier(record.session_id)
         opens_session = _is_impersonation(record, event_type) and outcome is Outcome.SUCCESS and session
-        who = user_sighting(record, event_type, origin)
+        who = user_sighting(record, event_type, origin, self.known)
         return AuditEvent(
             time_ns=time_ns,
             provider=Provider.KEYCLOAK,
@@ -142,14 +159,16 @@ class KeycloakParser(EventParser):
         """The impersonated user, or the client a secret was made for."""
         realm = text_of(record.realm_id) or text_of(record.realm_name)
         kind, _, name = event.minted.partition(":")
-        heir = identifier(record.user_id) if kind == "keycloak-session" else name
+        heir = (
+            identifier(record.user_id) if kind == "keycloak-session" else self.known.service_user(realm, name) or name
+        )
         return f"keycloak:{realm}/{heir}" if heir else ""
 
     def _admin_event(self, record: Record, time_ns: int, operation_type: str, origin: str) -> AuditEvent:
         operation = f"{operation_type}/{text_of(record.resource_type).upper() or 'UNKNOWN'}"
         error = text_of(record.error)
         outcome = outcome_of("", error)
-        who = admin_sighting(record, origin)
+        who = admin_sighting(record, origin, self.known)
         return AuditEvent(
             time_ns=time_ns,
             provider=Provider.KEYCLOAK,
@@ -185,25 +204,39 @@ class _Caller(NamedTuple):
     address: str
 
 
-def user_sighting(record: Record, event_type: str, origin: str) -> Sighting:
+def user_sighting(record: Record, event_type: str, origin: str, known: Known) -> Sighting:
     """Who acted in a user event. Impersonation is the administrator's act, so it is the administrator who acted."""
     details = as_object(record.details)
     realm = text_of(record.realm_id) or text_of(record.realm_name)
-    user, name = identifier(record.user_id), identifier(details.get("username"))
     client, session = identifier(record.client_id), identifier(record.session_id)
+    user, name = _user_of(record, realm, event_type, known)
     caller = _Caller(realm, realm, client, user, name, session, text_of(record.ip_address)[:64])
     impersonator = identifier(details.get("impersonator"))
     if _is_impersonation(record, event_type) and (impersonator or (client and event_type == "TOKEN_EXCHANGE")):
         home = text_of(details.get("impersonator_realm")) or realm
-        caller = caller._replace(realm=home, user=impersonator, name=impersonator, session="")
+        acting = impersonator or known.service_user(realm, client)
+        caller = caller._replace(realm=home, user=acting, name=impersonator, session="")
         claims = (("on_behalf_of", user),) if user else ()
         if impersonator:
             return _person(caller, Path.DELEGATED, origin, claims)
         return _service(caller, client, Path.DELEGATED)._replace(claims=claims)
-    path = Path.DELEGATED if event_type in _DELEGATED_TYPES or impersonator else Path.HUMAN
-    if caller.client and (_CLIENT_TYPES.match(event_type) or name.startswith(_SERVICE_USER)):
+    if session and details.get("refresh_token_type") == _OFFLINE:
+        known.lend(realm, session, client)
+    is_lent = event_type in _DELEGATED_TYPES or known.is_lent(realm, session)
+    path = Path.DELEGATED if is_lent or impersonator else Path.HUMAN
+    if caller.client and (_CLIENT_TYPES.match(event_type) or name.startswith(SERVICE_USER)):
         return _service(caller, caller.client, Path.WORKLOAD if path is Path.HUMAN else path)
     return _person(caller, path, origin, (("impersonator", impersonator),) if impersonator else ())
+
+
+def _user_of(record: Record, realm: str, event_type: str, known: Known) -> tuple[str, str]:
+    """(number, name) of the user of an event; what it leaves out as other events had it. A client's own refusals name no user at all."""
+    user, name = identifier(record.user_id), identifier(as_object(record.details).get("username"))
+    if user and name and not record.error:
+        known.learn(realm, user, name)
+    if not user and not name and (_CLIENT_TYPES.match(event_type) or event_type == "TOKEN_EXCHANGE"):
+        user = known.service_user(realm, identifier(record.client_id))
+    return user, name or known.name(realm, user)
 
 
 def _is_impersonation(record: Record, event_type: str) -> bool:
@@ -212,21 +245,22 @@ def _is_impersonation(record: Record, event_type: str) -> bool:
     return asks_for_another or event_type == "IMPERSONATE"
 
 
-def admin_sighting(record: Record, origin: str) -> Sighting:
-    """Who acted in an admin event. A named client that is no console acts as itself; a client's number says nothing."""
+def admin_sighting(record: Record, origin: str, known: Known) -> Sighting:
+    """Who acted in an admin event. A named client that is no console acts as itself; a client's number says nothing, the user's what is known of it."""
     auth = as_object(record.auth_details)
     scope = text_of(record.realm_id)
+    realm, user = text_of(auth.get("realmId")) or scope, identifier(auth.get("userId"))
     caller = _Caller(
-        realm=text_of(auth.get("realmId")) or scope,
+        realm=realm,
         scope=scope,
         client=identifier(auth.get("clientId")),
-        user=identifier(auth.get("userId")),
-        name=identifier(auth.get("username")),
+        user=user,
+        name=identifier(auth.get("username")) or known.name(realm, user),
         session="",
         address=text_of(auth.get("ipAddress"))[:64],
     )
-    if caller.name.startswith(_SERVICE_USER):
-        return _service(caller, caller.name.removeprefix(_SERVICE_USER), Path.WORKLOAD)
+    if caller.name.startswith(SERVICE_USER):
+        return _service(caller, caller.name.removeprefix(SERVICE_USER), Path.WORKLOAD)
     if caller.client and caller.client not in _PERSONS_CLIENTS and not _UUID.match(caller.client):
         return _service(caller, caller.client, Path.WORKLOAD)
     return _person(caller, Path.HUMAN, origin)

@@ -8,6 +8,8 @@ from simulation.gcp import Gcp
 from simulation.gcp_loops import Attackers as GcpAttackers
 from simulation.github import GitHub
 from simulation.github_loops import Attackers as GitHubAttackers
+from simulation.keycloak import Keycloak
+from simulation.keycloak_loops import Attackers as KeycloakAttackers
 from simulation.kubernetes import Kubernetes
 from simulation.kubernetes_loops import Attackers as KubernetesAttackers
 from simulation.native.campaign import Attackable
@@ -21,5 +23,6 @@ NATIVE: Mapping[str, tuple[Provider, Attackable]] = {
     "okta": (Okta(), OktaAttackers()),
     "github": (GitHub(), GitHubAttackers()),
     "entra": (Entra(), EntraAttackers()),
+    "keycloak": (Keycloak(), KeycloakAttackers()),
 }
 """A provider and what its attackers know, by the name of the estate."""

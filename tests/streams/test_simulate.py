@@ -168,7 +168,7 @@ def test_a_folder_without_captures_or_an_unknown_half_ends_as_one_line(outpace: 
         assert ran.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("estate", ["kubernetes", "gcp", "okta"])
+@pytest.mark.parametrize("estate", ["kubernetes", "gcp", "okta", "keycloak"])
 def test_a_case_in_another_providers_log_replays_and_names_every_principal(
     outpace: Run, tmp_path: Path, estate: str
 ) -> None:
@@ -185,7 +185,7 @@ def test_a_case_in_another_providers_log_replays_and_names_every_principal(
 def test_an_unknown_estate_is_refused_with_every_known_one(outpace: Run, tmp_path: Path) -> None:
     done = outpace("simulate", tmp_path / "case", *small(estate="moon"))
     assert done.code == 2
-    assert "wanted one of shop, programs, heavy_tail, kubernetes, gcp, okta" in done.err
+    assert "wanted one of shop, programs, heavy_tail, kubernetes, gcp, okta, github, entra, keycloak" in done.err
 
 
 def test_an_engineer_at_a_laptop_is_benign_and_counted_apart(outpace: Run, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from detector.columns import Vocabulary
-from detector.event import AuditEvent, Mark, Provider
+from detector.event import AuditEvent, Mark, Outcome, Provider
 from detector.event import Path as IdentityPath
 from detector.identity.context import ContextFeeds
 from detector.identity.rules import IdentityRules
@@ -126,6 +126,59 @@ def test_rules_and_files_may_use_the_login_name() -> None:
     actor = parse([golden("a person") | {"details": details}], canaries=frozenset({"break-glass-1"})).event(0).actor
     assert actor.path is IdentityPath.EMERGENCY
     assert actor.marks == Mark.TEMPORARY | Mark.CANARY
+
+
+def by_number(user: str) -> dict[str, Any]:
+    """An admin event as Keycloak writes it: the numbers of a user and a client."""
+    auth = {
+        "realmId": "example",
+        "clientId": "0b1f6a52-0000-4000-8000-000000000009",
+        "userId": user,
+        "ipAddress": "192.0.2.10",
+    }
+    return golden("an administrator gives a role") | {"authDetails": auth}
+
+
+def test_a_service_account_that_signed_in_is_a_workload_at_the_admin_api() -> None:
+    batch = parse(
+        [by_number("u-robot"), golden("a service account signs in"), by_number("u-robot"), by_number("u-root")]
+    )
+    actors = [batch.event(i).actor for i in range(4)]
+    assert [a.path.name for a in actors] == ["HUMAN", "WORKLOAD", "WORKLOAD", "HUMAN"]
+    assert {a.principal for a in actors[:3]} == {"keycloak:example/u-robot"}
+    assert [a.credential for a in actors[1:3]] == ["keycloak-client:robot"] * 2
+
+
+def test_a_name_given_at_sign_in_holds_for_events_that_have_none() -> None:
+    named = golden("a person") | {"details": {"username": "break-glass-1"}}
+    actors = [parse([named, by_number("u-ann")]).event(i).actor for i in range(2)]
+    assert [a.path for a in actors] == [IdentityPath.EMERGENCY] * 2
+
+
+def test_a_refused_client_is_who_it_is_when_it_is_let_in() -> None:
+    batch = parse([golden("a service account signs in"), golden("a wrong client secret")])
+    assert {batch.event(i).actor.principal for i in range(2)} == {"keycloak:example/u-robot"}
+
+
+def test_a_name_out_of_a_refused_sign_in_is_not_believed() -> None:
+    refused = golden("a disabled user is denied") | {"details": {"username": "service-account-robot"}}
+    assert parse([refused, by_number("u-ann")]).event(1).actor.path is IdentityPath.HUMAN
+
+
+def test_what_is_done_in_a_session_of_an_offline_token_is_an_applications() -> None:
+    own = golden("a person") | {"sessionId": "s-offline"}
+    refreshed = own | {"type": "REFRESH_TOKEN", "details": {"refresh_token_type": "Offline"}}
+    plain = own | {"type": "REFRESH_TOKEN", "details": {"refresh_token_type": "Refresh"}, "sessionId": "s-1"}
+    batch = parse([refreshed, own | {"type": "USER_INFO_REQUEST", "details": None}, plain])
+    assert [batch.event(i).actor.path.name for i in range(3)] == ["DELEGATED", "DELEGATED", "HUMAN"]
+
+
+def test_a_scope_that_is_not_ones_own_is_denied() -> None:
+    wanted = golden("a wrong client secret") | {
+        "error": "invalid_request",
+        "details": {"reason": "Invalid scopes: admin"},
+    }
+    assert parse([wanted]).event(0).outcome is Outcome.DENIED
 
 
 def test_rows_of_both_kinds_of_event_stand_in_one_batch() -> None:
