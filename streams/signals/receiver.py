@@ -15,8 +15,10 @@ from streams.signals import events
 from streams.signals.errors import RefusedSetError
 from streams.signals.inbox import Inbox
 from streams.signals.incoming import concerns_us, facts_of, missing_member
+from streams.signals.record import NoRecorder, Received, Recorder
 from streams.signals.sets import SecurityEvent
 from streams.signals.settings import Believed
+from streams.signals.store import transaction
 from streams.signals.subjects import Opaque
 from streams.signals.tally import NoTally, Tally
 from streams.signals.verifying import KeyFinder, Trust, verified
@@ -42,6 +44,7 @@ class Receiver:
         clock_s: Callable[[], float],
         tally: Tally | None = None,
         max_bytes: int = 64 << 10,
+        recorder: Recorder | None = None,
     ) -> None:
         self.believed, self.keys, self.clock_s = believed, keys, clock_s
         self.trust = Trust(
@@ -49,6 +52,7 @@ class Receiver:
         )
         self.inbox = Inbox(store)
         self.tally: Tally = tally or NoTally()
+        self._recorder: Recorder = recorder or NoRecorder()
         self.critical: tuple[str, ...] = ()
         self.stream_id = ""
         self.expected_state = ""
@@ -58,6 +62,7 @@ class Receiver:
 
     async def take(self, token: bytes, jti: str = "") -> Taken:
         """Takes a SET in. ``jti``: what it was announced under, where it was polled. Raises ``RefusedSetError``, counted, and ``KeysUnavailableError``."""
+        event = None
         try:
             event = await verified(token, self.trust, self.keys, self.clock_s())
             if jti and jti != event.jti:
@@ -68,9 +73,23 @@ class Receiver:
             self._check_subject(event)
             return self._taken(event)
         except RefusedSetError as error:
-            self.tally.note_set_refused(error.reason)
+            self.note_refused(error.reason, event, jti)
             log.warning("SET refused", transmitter=self.believed.name, reason=error.reason, text=str(error)[:300])
             raise
+
+    def note_refused(self, reason: str, event: SecurityEvent | None = None, jti: str = "") -> None:
+        """Counts a SET that is refused and puts it on record. ``event``: where its signature held; ``jti``: what it was announced under."""
+        self.tally.note_set_refused(reason)
+        with transaction(self.inbox.store):
+            known = self._received(event) if event else self._received_nothing()._replace(jti=jti[:512])
+            self._recorder.note_set(known._replace(refusal=reason))
+
+    def _received(self, event: SecurityEvent) -> Received:
+        known = self._received_nothing()
+        return known._replace(jti=event.jti, event=events.name_of(event.event), subject=event.subject)
+
+    def _received_nothing(self) -> Received:
+        return Received(self.believed.name, self.believed.issuer, int(self.clock_s() * 1e9))
 
     def _check_subject(self, event: SecurityEvent) -> None:
         if isinstance(event.event, events.CONTROL) and event.subject != Opaque(self.stream_id):
@@ -89,7 +108,9 @@ class Receiver:
         is_wanted = concerns_us(event.subject, self.believed.tenants)
         facts = facts_of(event, self.believed, int(now_s * 1e9)) if is_wanted else []
         until_s = now_s + self.trust.max_age_s + 2 * self.trust.skew_s
-        self.inbox.take(event.issuer, event.jti, facts, until_s)
+        with transaction(self.inbox.store):
+            self.inbox.take(event.issuer, event.jti, facts, until_s)
+            self._recorder.note_set(self._received(event)._replace(facts=len(facts)))
         self.tally.note_set_received(events.name_of(event.event))
         self._heed(event.event)
         if facts:

@@ -33,7 +33,7 @@ class ReceiverWeb:
                 receiver.tally.note_set_refused("unauthenticated")
             return _refusal(401, SetError("authentication_failed", "no token of this transmitter"))
         if request.content_type != CONTENT_TYPE:
-            receiver.tally.note_set_refused("malformed")
+            receiver.note_refused("malformed")
             return _refusal(400, SetError("invalid_request", f"wanted content type {CONTENT_TYPE}"))
         try:
             await receiver.take(await request.read())
@@ -42,7 +42,7 @@ class ReceiverWeb:
         except KeysUnavailableError:
             return web.Response(status=503, headers={"Retry-After": "5"})
         except web.HTTPRequestEntityTooLarge:
-            receiver.tally.note_set_refused("oversized")
+            receiver.note_refused("oversized")
             return _refusal(413, SetError("invalid_request", "SET too large"))
         return web.Response(status=202)
 

@@ -18,6 +18,7 @@ from detector.errors import ConfigError, StateError
 from streams import logs
 from streams import web as metrics_web
 from streams.config import Settings, secret
+from streams.ledger.store import Ledger
 from streams.metrics import Metrics
 from streams.signals.announcing import Announcer
 from streams.signals.bearer import Bearers
@@ -28,6 +29,7 @@ from streams.signals.listening import Listener
 from streams.signals.pushing import Pusher
 from streams.signals.receiver import Receiver, write_facts
 from streams.signals.receiver_web import ReceiverWeb
+from streams.signals.record import LedgerRecorder
 from streams.signals.remote import Remote
 from streams.signals.settings import Believed
 from streams.signals.store import open_store
@@ -51,6 +53,7 @@ class Serving:
         self.settings, self.metrics = settings, metrics
         self.store = open_store(Path(settings.state_folder) / STORE)
         self.inbox = Inbox(self.store)
+        self.recorder = LedgerRecorder(Ledger(self.store), logs.key_in(Path(settings.state_folder)))
         self.application = web.Application(client_max_size=chosen.max_body_bytes)
         self._news = asyncio.Event()
         self.transmitter: Transmitter | None = None
@@ -126,7 +129,8 @@ class Serving:
         _check_url(f"[[signals.transmitters]] {believed.name}: issuer", believed.issuer)
         remote = Remote(believed.issuer, secret(believed.token), session)
         keys = FetchedKeys(remote.jwks, time.monotonic, believed.refetch_keys_s)
-        receiver = Receiver(believed, keys, self.store, time.time, self.metrics, self.settings.signals.max_body_bytes)
+        most_bytes = self.settings.signals.max_body_bytes
+        receiver = Receiver(believed, keys, self.store, time.time, self.metrics, most_bytes, self.recorder)
         receiver.learned = self._news.set
         return Listener(receiver, remote, secret(believed.push.token) if believed.push else "", _new_id)
 

@@ -14,6 +14,7 @@ from signalling import PUSH_TOKEN, TOKENS, free_port, key
 from detector.decision import Decision, Loop
 from detector.errors import ConfigError
 from streams.config import Kafka, read_settings
+from streams.ledger.opened import entries_of, opened, verified
 from streams.metrics import Metrics
 from streams.signals.announcing import Announcer
 from streams.signals.keys import write_keys
@@ -157,6 +158,9 @@ def test_two_processes_find_each_other_over_their_settings(tmp_path: Path, push:
     asyncio.run(play())
     assert value(heard, "outpace_sets_received_total", signal="verification") == 1
     assert (tmp_path / "r" / "signals.facts.jsonl").read_bytes() == b""
+    with opened(str(tmp_path / "r" / STORE)) as connection:
+        assert verified(connection).fault is None
+        assert [(e.kind, e.owner) for e in entries_of(connection)] == [("signal", "tr")]
     assert value(told, "outpace_sets_waiting") == 0
 
 
