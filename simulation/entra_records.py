@@ -225,8 +225,8 @@ def _target(act: Act, kind: str) -> dict[str, Any]:
 def _azure(act: Act, event_id: str) -> dict[str, Any]:
     """An Azure operation, as a workspace keeps it."""
     body, name = act.seat.body, act.operation.removeprefix("azure:")
-    group, _, thing = act.about.partition("/")
-    provider, _, kind = name.rpartition("/")[0].partition("/")
+    group, _, thing = act.about.rpartition("/")
+    provider, _, kind = name.rsplit("/", 2 if name.endswith("/action") else 1)[0].partition("/")
     if "user" in body:
         who = {
             "upn": f"{body['login']}@example.com",

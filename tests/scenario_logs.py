@@ -1,15 +1,19 @@
 """Records of a scenario's hands outside AWS, made by the simulation of their provider."""
 
 import json
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from conftest import START_S, event_id
 
+from simulation import github
+from simulation.entra import Entra, app_seat
 from simulation.gcp import Gcp, account_seat, key_seat, lent_seat
 from simulation.kubernetes import Kubernetes, issued_seat, pod_seat, token
-from simulation.native.shape import Act, Seat
+from simulation.native.shape import Act, Provider, Seat
 
-KUBERNETES, GCP = Kubernetes(), Gcp()
+KUBERNETES, GCP, GITHUB, ENTRA = Kubernetes(), Gcp(), github.GitHub(), Entra()
 
 
 class Caller(Protocol):
@@ -29,11 +33,11 @@ def native(
     number: int, second: float, hand: Caller, call: str, error: str | None, on: str, mints: str = ""
 ) -> dict[str, Any]:
     """One record of a hand; ``mints`` is the credential it is handed, as the parser names it."""
-    is_cluster = hand.account.startswith("system:")
-    seat = cluster_seat(hand) if is_cluster else google_seat(hand)
-    issued = mints.partition(":")[2] if mints.startswith("jti:") else mints
-    act = Act(START_S + second, seat, call, on, "denied" if error else "", issued)
-    return dict(json.loads((KUBERNETES if is_cluster else GCP).record(act, event_id(number))))
+    provider, seat_of = writer_of(hand)
+    seat = seat_of(hand)
+    issued = mints.partition(":")[2] if mints.startswith(_NAMED) else mints
+    act = Act(START_S + second, seat, call, str(seat.body.get("repo", on)), "denied" if error else "", issued)
+    return dict(json.loads(provider.record(act, event_id(number))))
 
 
 def cluster_seat(hand: Caller) -> Seat:
@@ -56,11 +60,46 @@ def google_seat(hand: Caller) -> Seat:
     return lent_seat(hand.account, own) if found else own
 
 
+def github_seat(hand: Caller) -> Seat:
+    """A GitHub account's seat: with a token or a deploy key."""
+    kind, _, name = hand.key.partition(":")
+    if kind == "github-deploy-key":
+        return github.deploy_seat(hand.account.rpartition("/")[2], name, hand.source, hand.agent)
+    made = {"github-pat": github.fine_seat, "github-classic": github.classic_seat}[kind]
+    return made(hand.account, int(name), hand.source, hand.agent)
+
+
+def entra_seat(hand: Caller) -> Seat:
+    """An app's seat: with a secret of its own, or with the token it signed in for."""
+    kind, _, number = hand.key.partition(":")
+    seat = app_seat("app", number if kind == "entra-key" else "", hand.source, hand.agent)
+    body = {**seat.body, "app": hand.account, "name": f"app {hand.account[:4]}"}
+    return Seat(hand.account, hand.key, hand.source, hand.agent, body)
+
+
+_NAMED = ("jti:", "github-", "entra-")
+Writer = tuple[Provider, Callable[[Caller], Seat]]
+
+
+def writer_of(hand: Caller) -> Writer:
+    """Whose log a hand's records stand in, and how its seat there is made."""
+    if hand.account.startswith("system:"):
+        return KUBERNETES, cluster_seat
+    by_key: dict[str, Writer] = {"github": (GITHUB, github_seat), "entra": (ENTRA, entra_seat)}
+    return by_key.get(hand.key.partition("-")[0], (GCP, google_seat))
+
+
 def id_of(record: dict[str, Any]) -> str:
     """The provider's id of a record's event."""
-    return str(record.get("eventID") or record.get("auditID") or record["insertId"])
+    inner = record.get("properties") or {}
+    named = ("eventID", "auditID", "_document_id", "EventDataId")
+    found = next((record[name] for name in named if name in record), inner.get("id") or inner.get("requestId"))
+    return str(found or record["insertId"])
 
 
 def time_of(record: dict[str, Any]) -> str:
     """When it happened."""
-    return str(record.get("eventTime") or record.get("stageTimestamp") or record["timestamp"])
+    if at_ms := record.get("@timestamp"):
+        return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    named = ("eventTime", "stageTimestamp", "timestamp", "time", "TimeGenerated")
+    return str(next(record[name] for name in named if name in record))
