@@ -1,4 +1,4 @@
-"""The demonstration: a week of one estate, and a live day on which three credentials are stolen."""
+"""The demonstration: a week of one estate, and a live day on which three credentials are stolen and the glass is broken in an outage."""
 
 import json
 from collections.abc import Sequence
@@ -11,9 +11,20 @@ from simulation import capture
 from simulation.attackers import Attack, launch
 from simulation.cloudtrail import Record, record
 from simulation.estate import Estate
+from simulation.shift import Shift
+from simulation.workloads import glass_broken
 
 BASELINE_DAYS = 7
 LIVE_DAY = 8
+EMERGENCY = (
+    "sts:GetCallerIdentity", "cloudtrail:GetTrailStatus", "rds:DescribeDBInstances", "rds:DescribeEvents",
+    "secretsmanager:ListSecrets", "secretsmanager:GetSecretValue", "iam:GetRole", "iam:UpdateAssumeRolePolicy",
+    "iam:AttachRolePolicy", "kms:GetKeyPolicy", "kms:PutKeyPolicy", "kms:CreateGrant", "rds:DescribeDBSnapshots",
+    "rds:ModifyDBInstance", "rds:ModifyDBInstance", "ec2:AuthorizeSecurityGroupIngress", "ecs:DescribeServices",
+    "ecs:UpdateService", "ecs:UpdateService", "rds:DescribeDBInstances", "ec2:RevokeSecurityGroupIngress",
+    "iam:DetachRolePolicy",
+)  # fmt: skip
+"""What brings a locked-out database back; from any other credential it would look like an attack."""
 _HOUR_S = 3600
 
 
@@ -28,10 +39,13 @@ def write(out: Path, seed: int) -> dict[str, int]:
     rng = np.random.default_rng([seed, 20_260_302])
     baseline = [entry for day in range(1, LIVE_DAY) for entry in estate.day(day)]
     live, truth = live_day(estate)
+    opened = emergency(estate)
     capture.write(out / "baseline", capture.deliveries(baseline, rng), rng)
-    capture.write(out / "live", capture.deliveries(live, rng), rng)
-    (out / "truth.json").write_text(json.dumps({"attacks": truth}, indent=2) + "\n")
-    return {"baseline": len(baseline), "live": len(live), "attacks": len(truth)}
+    delivered = capture.deliveries(live, rng) + capture.deliveries(opened, np.random.default_rng([seed, 9, 1]))
+    capture.write(out / "live", sorted(delivered, key=lambda delivery: delivery[0]), rng)
+    told = {"attacks": truth, "emergencies": [_told(opened)]}
+    (out / "truth.json").write_text(json.dumps(told, indent=2) + "\n")
+    return {"baseline": len(baseline), "live": len(live) + len(opened), "attacks": len(truth)}
 
 
 def live_day(estate: Estate) -> tuple[list[Record], list[dict[str, Any]]]:
@@ -42,6 +56,24 @@ def live_day(estate: Estate) -> tuple[list[Record], list[dict[str, Any]]]:
         truth.append(attack.truth(made))
         records += made
     return sorted(records, key=lambda entry: str(entry["eventTime"])), truth
+
+
+def emergency(estate: Estate) -> list[Record]:
+    """A database is locked out in the afternoon, and a person takes the break-glass role out of the safe: inside its lease, and nothing of it seen before."""
+    rng = np.random.default_rng([estate.seed, 9])
+    start_s = estate.midnight_s(LIVE_DAY)
+    shift = Shift(estate.member("break-glass-admin"), (estate.seed, 9), LIVE_DAY, start_s, rng)
+    return [record(call, rng) for call in glass_broken(shift, start_s + 16 * _HOUR_S + 1260, EMERGENCY)]
+
+
+def _told(opened: Sequence[Record]) -> dict[str, Any]:
+    identity = opened[-1]["userIdentity"]
+    own = [entry for entry in opened if entry["userIdentity"].get("accessKeyId") == identity["accessKeyId"]]
+    return {
+        "credential": identity["accessKeyId"],
+        "principal": identity["sessionContext"]["sessionIssuer"]["arn"],
+        "event_ids": [entry["eventID"] for entry in own],
+    }
 
 
 def attacks(estate: Estate) -> list[Attack]:

@@ -3,7 +3,7 @@
 Every kind is one function from a `Shift` (an identity, a day, a generator) to that day's calls, in time order.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from simulation import repertoire, sessions
@@ -187,13 +187,17 @@ def _command_line(shift: Shift) -> list[Call]:
 def _break_glass(shift: Shift) -> list[Call]:
     if (shift.day + shift.entropy[1]) % 21 != 17:
         return []
-    at_s = shift.start_s + 15 * 3600
+    return glass_broken(shift, shift.start_s + 15 * 3600, shift.identity.operations)
+
+
+def glass_broken(shift: Shift, at_s: int, operations: Sequence[str]) -> list[Call]:
+    """One emergency: a person signs on, takes the role out of the safe and does these things with it."""
     person = "ana@example.com"
     entry = sessions.by_sign_on(
         "AWSReservedSSO_Developer_0a1b2c3d4e5f6071", person, at_s, shift.identity.client, shift.rng, from_console=True
     )
     link = sessions.by_role(entry.session, shift.identity.name, person, at_s + 20, shift.rng, mfa=True)
-    return [entry.mint, link.mint, *sequence(shift, link.session, list(shift.identity.operations), at_s + 40, 60)]
+    return [entry.mint, link.mint, *sequence(shift, link.session, list(operations), at_s + 40, 60)]
 
 
 _BEHAVIOURS: dict[str, Callable[[Shift], list[Call]]] = {

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from detector.sources.timestamps import FOREVER_NS
 from simulation import capture, demo
 from simulation.__main__ import main
 from simulation.estate import Estate
+from streams.parsers import load_policy
+from streams.replay import Replay
 
 _SHIPPED = Path(__file__).resolve().parents[2] / "examples" / "demo"
 
@@ -95,3 +98,15 @@ def test_no_record_is_delivered_more_than_ten_minutes_late() -> None:
 def test_old_log_files_are_never_mixed_with_new_ones(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--out", str(fresh), "--seed", "8"]) == 2
     assert "already holds log files" in capsys.readouterr().err
+
+
+def test_the_glass_that_is_broken_under_a_lease_is_told_of_and_never_revoked() -> None:
+    (opened,) = json.loads((_SHIPPED / "truth.json").read_text())["emergencies"]
+    path = str(_SHIPPED.parent / "policy.toml")
+    policy = load_policy(path)
+    told = list(Replay(policy, path, not_after_ns=FOREVER_NS).run([str(_SHIPPED / "live")]))
+    own = [d for d in told if d.credential == opened["credential"]]
+    assert {(d.action, d.path, d.principal) for d in own} == {("alert", "emergency", opened["principal"])}
+    (ended,) = [d for d in own if d.pattern == "lease_ended"]
+    assert ended.actions_before == len(opened["event_ids"])
+    assert ended.reasons[0].text == "emergency access is over: 22 actions in 13 min, lease 90 min"
