@@ -55,10 +55,10 @@ def place_of(operation: str, about: str) -> str:
 
 
 def things(estate: NativeEstate) -> dict[str, list[str]]:
-    """Repositories of an estate, and who has tokens."""
+    """Repositories of an estate, and people whose tokens lie about."""
     members = [r for r in estate.identities if r.path == "workload" and r.kind_of.counted]
     homes = list(dict.fromkeys(r.home for r in members))
-    holders = [r for r in estate.identities if r.kind_of.where in ("fine", "classic", "ssh", "desk")]
+    holders = [r for r in estate.identities if r.kind_of.where == "desk"]
     return {
         "repos": [*(own_repo(r) for r in members), *(f"{home}-lib-{n}" for home in homes for n in range(4))],
         "logins": [estate.provider.principal(r) for r in holders],
@@ -112,7 +112,10 @@ def _through_code(me: Intruder) -> bool:
 
 
 def found_token(me: Intruder) -> bool:
-    """A token of some other member's that lay about, used from the intruder's own hand; old ones were often made to open everything."""
+    """A token of somebody's that lay about, used from the intruder's own hand; old ones were often made to open everything.
+
+    People's only: an account that is attacked itself would be judged for what another attack did with its token.
+    """
     login, is_old = me.one("logins"), me.chance(0.6)
     number = number_of("found", login, me.victim.resident.number)
     made = classic_seat if is_old else fine_seat
