@@ -22,6 +22,7 @@ RESIDUAL_S: dict[str, dict[str, float]] = {
         "cut_delegation": AWS_IAM_S,
     },
     "entra": {
+        "step_up": ENTRA_TOKEN_S,
         "revoke_session": ENTRA_TOKEN_S,
         "disable_credential": ENTRA_TOKEN_S,
         "quarantine_principal": ENTRA_TOKEN_S,
@@ -35,6 +36,7 @@ RESIDUAL_S: dict[str, dict[str, float]] = {
         "cut_delegation": 0.0,
     },
     "keycloak": {
+        "step_up": 1.0,
         "narrow": 1.0,
         "revoke_session": 1.0,
         "disable_credential": 1.0,

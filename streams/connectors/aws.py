@@ -14,7 +14,7 @@ from streams.connectors import aws_policies as policies
 from streams.connectors.aws_check import findings
 from streams.connectors.aws_client import Accounts
 from streams.connectors.aws_deeds import RUNGS, Work, account_of
-from streams.connectors.base import Deed, Description, Finding, Permission, Proof, Receipt
+from streams.connectors.base import Deed, Description, Finding, Lack, Permission, Proof, Receipt
 from streams.connectors.settings.aws import AwsSettings
 from streams.connectors.telling import proof_of, receipt_of, wanted_deed
 
@@ -94,6 +94,12 @@ DESCRIPTION = Description(
         ),
     ),
     proof="reads back from IAM: the key's status, the policies word for word, the roles' trust; that every region already honours it only a refused use can show",
+    lacks=(
+        Lack(
+            "step_up",
+            "a session was given its second factor, or not, when it was issued (`aws:MultiFactorAuthPresent`), and no call asks for it again",
+        ),
+    ),
     blind_to="root users, IAM Identity Center users and service-linked roles, which cannot be restricted this way and are refused by name; what runs without the credential",
 )
 

@@ -62,8 +62,15 @@ class Deed(msgspec.Struct, frozen=True):
     page: str = ""
 
 
+class Lack(msgspec.Struct, frozen=True):
+    """One rung of the ladder a provider has not, and why."""
+
+    action: str
+    why: str
+
+
 class Description(msgspec.Struct, frozen=True):
-    """A connector in words: made into its page in the documentation. ``providers``: whose commands it takes, as in ``RevocationCommand.provider``."""
+    """A connector in words: made into its page in the documentation. ``providers``: whose commands it takes, as in ``RevocationCommand.provider``; ``lacks``: rungs it has not."""
 
     name: str
     title: str
@@ -72,6 +79,11 @@ class Description(msgspec.Struct, frozen=True):
     permissions: tuple[Permission, ...]
     proof: str
     blind_to: str = ""
+    lacks: tuple[Lack, ...] = ()
+
+    def why_not(self, action: str) -> str:
+        """Why this action is not offered here, as a sentence; '' where nobody said."""
+        return next((lack.why for lack in self.lacks if lack.action == action), "")
 
     def deed(self, action: str) -> Deed | None:
         """What this action does here; None where the connector cannot do it."""

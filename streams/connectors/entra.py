@@ -13,7 +13,17 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from detector.policy.guardrails import RevocationCommand
-from streams.connectors.base import Deed, Description, Finding, NotOfferedError, Proof, Receipt, RefusedError, Standing
+from streams.connectors.base import (
+    Deed,
+    Description,
+    Finding,
+    Lack,
+    NotOfferedError,
+    Proof,
+    Receipt,
+    RefusedError,
+    Standing,
+)
 from streams.connectors.entra_api import (
     ACCOUNTS,
     APPS,
@@ -45,6 +55,12 @@ DESCRIPTION = Description(
     providers=("entra",),
     deeds=(
         Deed(
+            "step_up",
+            "user: revokes every sign-in session and refresh token, so that the next use signs in again, as Conditional Access wants it",
+            ACCESS_TOKEN_S,
+            f"{PAGES}/user-revokesigninsessions",
+        ),
+        Deed(
             "revoke_session",
             "user: revokes every sign-in session and refresh token",
             ACCESS_TOKEN_S,
@@ -72,6 +88,12 @@ DESCRIPTION = Description(
     ),
     permissions=PERMISSIONS,
     proof="what Graph holds now: the time sessions are valid from, whether the account is enabled, keys and grants that are left",
+    lacks=(
+        Lack(
+            "narrow",
+            "what a user or an app may do stands in role assignments and consents; those of an app or given by a user go with `cut_delegation`",
+        ),
+    ),
     blind_to="guests, who sign in at home; access tokens issued before; consent given for everybody, which deleting one user's grant leaves; the federated credentials of managed identities, "
     "which Azure keeps; a key that an app never had, which looks like one that was removed",
 )
@@ -83,6 +105,7 @@ class EntraConnector:
     def __init__(self, settings: Entra) -> None:
         self._api = EntraApi(settings)
         user: dict[str, Act] = {
+            "step_up": self._revoke_sessions,
             "revoke_session": self._revoke_sessions,
             "disable_credential": self._disable_user,
             "quarantine_principal": self._quarantine_user,

@@ -17,6 +17,7 @@ from streams.connectors.base import (
     Deed,
     Description,
     Finding,
+    Lack,
     NotOfferedError,
     Permission,
     Proof,
@@ -65,6 +66,12 @@ DESCRIPTION = Description(
         Permission("iam.serviceAccounts.disable", "quarantine_principal", _ACCOUNTS.format("disable")),
     ),
     proof="reads back that the key or account is disabled, or the API key deleted",
+    lacks=(
+        Lack("step_up", "a service account is nobody who could sign in again; people sign in at Google Workspace or at another identity provider"),
+        Lack("narrow", "deny policies are the organisation's or the project's, and hold for everybody they name: we do not edit them"),
+        Lack("revoke_session", "no call takes an access token of a service account back; it ends within an hour, or with the account"),
+        Lack("cut_delegation", "who may impersonate an account stands in its own IAM policy, which others edit too: `quarantine_principal` ends every way in"),
+    ),
     blind_to="users, federated workloads, and how far Google has spread the news: API keys were seen to work for 23 minutes more",
 )  # fmt: skip
 

@@ -14,6 +14,7 @@ from streams.connectors.base import (
     Deed,
     Description,
     Finding,
+    Lack,
     NotOfferedError,
     Permission,
     Proof,
@@ -109,6 +110,13 @@ def description(settings: GitHub) -> Description:
         ),
         permissions=tuple(permission for is_set, permission in has if is_set),
         proof="what GitHub says of the token, the organisation's and the repository's lists, and since when an installation is suspended",
+        lacks=(
+            Lack(
+                "step_up",
+                "GitHub asks for a second factor when somebody signs in or enters sudo mode, and no call makes it ask",
+            ),
+            Lack("narrow", "what a token may do is fixed when it is made or authorised"),
+        ),
         blind_to="public data, which a token cut off from the organisation still reads; other people's apps, which only their owners may suspend; a workflow's token, which ends "
         "with its job; an id the organisation never had, which looks like one that was removed",
     )

@@ -38,6 +38,10 @@ EXCHANGE = "standard.token.exchange.enabled"
 _API = "https://www.keycloak.org/docs-api/latest/rest-api/index.html"
 _GUIDE = "https://www.keycloak.org/docs/latest/server_admin/"
 _DEEDS = (
+    (
+        "step_up",
+        "a session, or every session of a user, is ended, so that the next use signs in again; a client has nobody to sign in",
+    ),
     ("narrow", "a client may no longer exchange tokens; a session is ended"),
     ("revoke_session", "tokens issued so far are void: a client's not-before, a session's end, all sessions of a user"),
     ("disable_credential", "a client gets a new secret nobody knows yet, and a not-before; a user is disabled"),
@@ -100,6 +104,8 @@ class KeycloakConnector:
         if self.describe().deed(command.action) is None:
             raise NotOfferedError(f"Keycloak has no {command.action}")
         target = target_of(command)
+        if target.kind == "client" and command.action == "step_up":
+            raise NotOfferedError("Keycloak: cannot step_up a client, nobody would sign in again")
         await self._know_realm()
         self._check_realm(command)
         deed = {"client": self._stop_client, "session": self._end_session, "user": self._stop_user}[target.kind]
@@ -245,8 +251,10 @@ class KeycloakConnector:
         must_be_off |= command.action == "disable_credential" and target.kind == "user"
         if must_be_off and user.enabled:
             return "the user is enabled"
-        if (must_be_off or target.kind == "user") and await self._admin.sessions(user.id):
-            return "the user has sessions"
+        if must_be_off or target.kind == "user":
+            before_ms = receipt.accepted_ns // 10**6 if command.action == "step_up" else None
+            left = [s for s in await self._admin.sessions(user.id) if before_ms is None or s.start <= before_ms]
+            return "the user has sessions" if left else ""
         return ""
 
     def _check_realm(self, command: RevocationCommand) -> None:

@@ -71,10 +71,11 @@ class User(msgspec.Struct, rename="camel"):
 
 
 class UserSession(msgspec.Struct, rename="camel"):
-    """A session; ``clients`` by number, with their names."""
+    """A session; ``clients`` by number, with their names. ``start``: milliseconds since 1970."""
 
     id: str
     clients: dict[str, str] = {}
+    start: int = 0
 
 
 class Consent(msgspec.Struct, rename="camel"):

@@ -19,6 +19,7 @@ from streams.connectors.base import (
     Deed,
     Description,
     Finding,
+    Lack,
     NotOfferedError,
     Permission,
     Proof,
@@ -65,6 +66,7 @@ DESCRIPTION = Description(
         Permission("bind roles", "cut_delegation: the same for roles of a namespace", _ESCALATION),
     ),
     proof="reads back that the secret, pod or service account is gone, or that no binding names the principal",
+    lacks=(Lack("step_up", "a service account is nobody who could sign in again, and people are not the API server's to ask"),),
     blind_to="rights given to a group the principal is in, client certificates, and authorizers other than RBAC",
 )  # fmt: skip
 

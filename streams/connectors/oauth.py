@@ -12,7 +12,7 @@ import msgspec
 
 from detector.policy.guardrails import RevocationCommand
 from streams.config import secret
-from streams.connectors.base import Deed, Description, Finding, Permission, Proof, Receipt, RefusedError
+from streams.connectors.base import Deed, Description, Finding, Lack, Permission, Proof, Receipt, RefusedError
 from streams.connectors.http_client import HttpClient
 from streams.connectors.kept_tokens import folder_finding, kept_token
 from streams.connectors.settings.oauth import OAuth
@@ -52,6 +52,11 @@ def description(settings: OAuth) -> Description:
         proof="introspection (RFC 7662) of every revoked token says it is not active"
         if settings.introspection
         else "none: the server has no introspection",
+        lacks=(
+            Lack("step_up", "asking for a stronger sign-in is the resource server's to do (RFC 9470)"),
+            Lack("narrow", "a token's scope is fixed when it is issued"),
+            Lack("quarantine_principal", "neither RFC 7009 nor RFC 7662 names a client or a user, only tokens"),
+        ),
         blind_to="tokens nobody put into the folder, and resource servers that check a token without asking: those take it until it ends",
     )
 

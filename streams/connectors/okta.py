@@ -5,7 +5,7 @@ Credentials as the parser of System Log names them: ``okta-session:`` and ``okta
 """
 
 from detector.policy.guardrails import RevocationCommand
-from streams.connectors.base import Deed, Description, Finding, NotOfferedError, Proof, Receipt, RefusedError
+from streams.connectors.base import Deed, Description, Finding, Lack, NotOfferedError, Proof, Receipt, RefusedError
 from streams.connectors.okta_api import (
     APP_GRANTS,
     APPS,
@@ -70,6 +70,12 @@ def description(settings: Okta) -> Description:
         ),
         permissions=(*PERMISSIONS, UNIVERSAL_LOGOUT) if settings.universal_logout else PERMISSIONS,
         proof="what Okta holds now (status, secrets, tokens, grants); of a session what the System Log says: that it was cleared, and not used since",
+        lacks=(
+            Lack(
+                "narrow",
+                "what a session or a client may do stands in policies and groups others hold too; a client's scopes go with `cut_delegation`",
+            ),
+        ),
         blind_to="one of a user's sessions alone (the log's session id is none of the Sessions API's), sessions of web and native apps without Universal Logout, "
         "keys of clients that use none of their secrets, access tokens issued before, which live for an hour",
     )

@@ -34,6 +34,10 @@ proves = true
 url = "env:CHAT_URL"
 ```
 
+A rung that is not here is refused in so many words, and the next one this identity allows is taken instead, as a command of its own.
+From a person who was only to be stepped up nothing more is taken: there the command becomes a dead letter, and people are told.
+A webhook that can do the action takes it before that.
+
 A *residual* is how long the provider may leave the access usable after it said yes. Doing a command twice leaves the provider as doing it once.
 """
 
@@ -59,6 +63,9 @@ def _section(field: str, told: Description) -> str:
     lines = [f"## {told.title}", "", "| action | does | residual | source |", "|---|---|---|---|"]
     for deed in told.deeds:
         lines.append(f"| `{deed.action}` | {deed.does} | {deed.residual_s:g} s | {_link(deed.page)} |")
+    if told.lacks:
+        lines += ["", "Not here:", ""]
+        lines += [f"- `{lack.action}`: {lack.why}." for lack in told.lacks]
     lines += ["", "| permission | for | source |", "|---|---|---|"]
     for permission in told.permissions:
         lines.append(f"| `{permission.name}` | {permission.needed_for} | {_link(permission.page)} |")

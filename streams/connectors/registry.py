@@ -13,8 +13,9 @@ import msgspec
 from detector.errors import ConfigError
 from detector.policy.guardrails import RevocationCommand
 from streams.config import Connectors, Settings
-from streams.connectors.base import Connector, NotOfferedError, RefusedError
+from streams.connectors.base import Connector, Description, NotOfferedError, RefusedError
 from streams.connectors.notify import Notifier
+from streams.connectors.telling import not_offered
 
 ANYBODY = "*"
 """The provider of a connector that takes what nobody else does."""
@@ -51,11 +52,20 @@ class Registry:
         """Who does this at this provider. Raises ``NotOfferedError`` where nobody does this, ``RefusedError`` where nobody does anything."""
         found = self._by_deed.get((provider, action)) or self._by_deed.get((ANYBODY, action))
         if found is None:
-            todo = f"set [connectors.{provider}], or a webhook in [[connectors.webhooks]]"
-            is_served = any(served in (provider, ANYBODY) for served, _action in self._by_deed)
-            kind = NotOfferedError if is_served else RefusedError
-            raise kind(f"no connector can {action} at {provider!r}: {todo}")
+            raise self._nobody_does(provider, action)
         return found
+
+    def _nobody_does(self, provider: str, action: str) -> RefusedError:
+        """Why nobody does this, with what to set."""
+        serving = [told for told in self._told() if {provider, ANYBODY} & set(told.providers)]
+        if not serving:
+            todo = f"set [connectors.{provider}], or a webhook in [[connectors.webhooks]]"
+            return RefusedError(f"no connector can {action} at {provider!r}: {todo}")
+        why = "; ".join(not_offered(told, action) for told in serving)
+        return NotOfferedError(f"{why}. A webhook in [[connectors.webhooks]] that can {action} may take it")
+
+    def _told(self) -> list[Description]:
+        return [connector.describe() for connector in self.connectors]
 
     def residual_s(self, command: RevocationCommand) -> float:
         """How long the provider may leave the access usable once it has accepted, as its connector says; as the command does where nobody would carry it out."""

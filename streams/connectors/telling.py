@@ -22,9 +22,15 @@ def wanted_deed(told: Description, command: RevocationCommand) -> Deed:
     """What the command's action does here. Raises ``NotOfferedError`` where nothing does."""
     deed = told.deed(command.action)
     if deed is None:
-        known = ", ".join(deed.action for deed in told.deeds)
-        raise NotOfferedError(f"{told.title}: cannot {command.action}, only {known}")
+        raise NotOfferedError(not_offered(told, command.action))
     return deed
+
+
+def not_offered(told: Description, action: str) -> str:
+    """What to say of a rung a connector has not: why, and which it has."""
+    why = told.why_not(action)
+    known = ", ".join(deed.action for deed in told.deeds)
+    return f"{told.title}: cannot {action}{f', {why}' if why else ''}; only {known}"
 
 
 def receipt_of(

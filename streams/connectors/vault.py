@@ -23,6 +23,7 @@ from streams.connectors.base import (
     Deed,
     Description,
     Finding,
+    Lack,
     NotOfferedError,
     Permission,
     Proof,
@@ -59,6 +60,11 @@ DESCRIPTION = Description(
         Permission("update identity/entity", "quarantine_principal", _ENTITY),
     ),
     proof="asks Vault for the token, lease or entity again: it is invalid, gone or disabled",
+    lacks=(
+        Lack("step_up", "a token is not asked again who holds it"),
+        Lack("narrow", "a token's policies are fixed when it is made, and an entity's are what others have written down"),
+        Lack("cut_delegation", "a token's children end with it (`revoke_session`), and there is no other edge to cut"),
+    ),
     blind_to="batch tokens, which have no accessor; what a leased secret's own system still lets through where Vault could not reach it",
 )  # fmt: skip
 _PROBES = {

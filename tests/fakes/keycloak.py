@@ -42,6 +42,7 @@ class FakeKeycloak(FakeProvider):
         self.clients["portal"] = _client("portal", "portal-s3cr3t")
         self.users: dict[str, dict[str, Any]] = {MARIA: {"id": MARIA, "enabled": True, "notBefore": 0}}
         self.sessions = {MARIAS_SESSION: MARIA}
+        self.began_ms = {MARIAS_SESSION: 1}
         self.consents = {MARIA: {"portal"}}
         self.tokens: dict[str, Issued] = {}
         self.effects: Counter[str] = Counter()
@@ -166,7 +167,7 @@ class FakeKeycloak(FakeProvider):
 
     async def list_sessions(self, request: web.Request) -> web.StreamResponse:
         own = [number for number, owner in self.sessions.items() if owner == request.match_info["id"]]
-        found = [{"id": number, "clients": {"portal-number": "portal"}} for number in own]
+        found = [{"id": n, "clients": {"portal-number": "portal"}, "start": self.began_ms.get(n, 1)} for n in own]
         return self._refused(request, "manage-users") or web.json_response(found)
 
     async def list_offline(self, request: web.Request) -> web.StreamResponse:

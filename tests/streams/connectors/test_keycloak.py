@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from detector.policy.guardrails import RevocationCommand
-from streams.connectors.base import RefusedError
+from streams.connectors.base import NotOfferedError, RefusedError
 from streams.connectors.http_client import NotAllowedError
 from streams.connectors.keycloak import KeycloakConnector
 from streams.connectors.settings.keycloak import Keycloak
@@ -27,7 +27,9 @@ from tests.fakes.keycloak import (
     STOLEN_SECRET,
     FakeKeycloak,
 )
-from tests.streams.connectors.contract import ConnectorContract, FakeScene, command_for
+from tests.streams.connectors.contract import ConnectorContract, FakeScene, actions_of, command_for
+
+RUNGS = ("narrow", "revoke_session", "disable_credential", "quarantine_principal", "cut_delegation")
 
 
 class ClientScene(FakeScene):
@@ -39,6 +41,7 @@ class ClientScene(FakeScene):
     principal = f"keycloak:{REALM_ID}/service-user"
     role = "manage-clients"
     tries_the_door = True
+    actions: tuple[str, ...] | None = RUNGS
 
     def __init__(self) -> None:
         super().__init__(FakeKeycloak())
@@ -113,6 +116,7 @@ class SessionScene(ClientScene):
 
     credential, principal = f"keycloak-session:{MARIAS_SESSION}", f"keycloak:{REALM_ID}/{MARIA}"
     cannot = frozenset({"refuse_unknown"})
+    actions = None
     role = "manage-users"
 
     def stranger(self, action: str) -> RevocationCommand | None:
@@ -147,9 +151,9 @@ class _KeycloakContract(ConnectorContract):
                     fresh.take(permission.name)
                     await self._missed_by_check(fresh, permission.name)
             for name in (scene.role, "view-realm"):
-                for deed in connector.describe().deeds:
+                for action in actions_of(scene, connector):
                     async with self._again() as fresh:
-                        await self._missed_by_revoke(fresh, deed.action, name)
+                        await self._missed_by_revoke(fresh, action, name)
 
         self._play(test)
 
@@ -321,3 +325,32 @@ def test_our_own_client_that_cannot_log_in_is_told_so() -> None:
             await connector.close()
 
     play(test())
+
+
+def test_a_client_is_never_stepped_up_since_nobody_would_sign_in_again() -> None:
+    async def play() -> None:
+        async with ClientScene() as scene:
+            before, connector = scene.picture(), scene.connect()
+            with pytest.raises(NotOfferedError, match="cannot step_up a client, nobody would sign in again"):
+                await connector.revoke(scene.command("step_up"))
+            assert scene.picture() == before
+            await connector.close()
+
+    asyncio.run(play())
+
+
+def test_a_person_who_signs_in_again_after_a_step_up_is_not_taken_for_the_thief() -> None:
+    async def play() -> None:
+        async with UserScene() as scene:
+            connector = scene.connect()
+            command = scene.command("step_up")
+            receipt = await connector.revoke(command)
+            assert not await scene.use("step_up")
+            scene.fake.sessions["session-of-maria-2"] = MARIA
+            scene.fake.began_ms["session-of-maria-2"] = receipt.accepted_ns // 10**6 + 1
+            assert (await connector.prove(command, receipt)).standing == "inactive"
+            scene.fake.began_ms["session-of-maria-2"] = 1
+            assert (await connector.prove(command, receipt)).standing == "alive"
+            await connector.close()
+
+    asyncio.run(play())

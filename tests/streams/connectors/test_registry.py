@@ -6,10 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from detector.decision import ACTIONS, FIRST_REVOCATION
 from detector.errors import ConfigError
 from streams.config import Connectors, Settings, read_settings
-from streams.connectors.base import RefusedError
-from streams.connectors.catalogue import EXAMPLES
+from streams.connectors.base import NotOfferedError, RefusedError
+from streams.connectors.catalogue import EXAMPLES, catalogue
 from streams.connectors.registry import MAKERS, Registry, registry_of
 from streams.connectors.settings.kafka_topic import KafkaTopic
 from streams.connectors.settings.oauth import OAuth
@@ -39,12 +40,30 @@ def test_a_connector_of_the_provider_comes_before_one_for_everybody() -> None:
 
 def test_where_nobody_does_it_the_error_says_what_to_set() -> None:
     found = registry(okta=OKTA)
-    with pytest.raises(
-        RefusedError, match=r"no connector can narrow at 'okta': set \[connectors\.okta\], or a webhook"
-    ):
-        found.connector_for("okta", "narrow")
+    with pytest.raises(RefusedError, match=r"no connector can narrow at 'aws': set \[connectors\.aws\], or a webhook"):
+        found.connector_for("aws", "narrow")
     with pytest.raises(RefusedError, match="'aws'"):
         registry().connector_for("aws", "revoke_session")
+
+
+def test_where_a_provider_has_no_such_rung_the_error_says_why_and_which_it_has() -> None:
+    with pytest.raises(NotOfferedError) as refused:
+        registry(okta=OKTA).connector_for("okta", "narrow")
+    said = str(refused.value)
+    assert said.startswith("Okta: cannot narrow, what a session or a client may do stands in policies")
+    assert "only step_up, revoke_session, disable_credential, quarantine_principal, cut_delegation" in said
+    assert said.endswith("A webhook in [[connectors.webhooks]] that can narrow may take it")
+
+
+@pytest.mark.parametrize("field", [field for field in MAKERS if field not in ("webhooks", "kafka_topics")])
+def test_every_rung_is_there_or_the_page_says_why_not(field: str) -> None:
+    told = catalogue()[field]
+    has, lacks = [deed.action for deed in told.deeds], [lack.action for lack in told.lacks]
+    assert sorted([*has, *lacks]) == sorted(ACTIONS[FIRST_REVOCATION - 2 :])
+    for lack in told.lacks:
+        assert lack.why
+        assert not lack.why.endswith(".")
+        assert told.why_not(lack.action) == lack.why
 
 
 @pytest.mark.parametrize(
