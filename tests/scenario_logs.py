@@ -10,10 +10,12 @@ from conftest import START_S, event_id
 from simulation import github
 from simulation.entra import Entra, app_seat
 from simulation.gcp import Gcp, account_seat, key_seat, lent_seat
+from simulation.keycloak import Keycloak
 from simulation.kubernetes import Kubernetes, issued_seat, pod_seat, token
 from simulation.native.shape import Act, Provider, Seat
+from simulation.okta import Okta, client_seat, token_seat
 
-KUBERNETES, GCP, GITHUB, ENTRA = Kubernetes(), Gcp(), github.GitHub(), Entra()
+KUBERNETES, GCP, GITHUB, ENTRA, OKTA, KEYCLOAK = Kubernetes(), Gcp(), github.GitHub(), Entra(), Okta(), Keycloak()
 
 
 class Caller(Protocol):
@@ -77,7 +79,22 @@ def entra_seat(hand: Caller) -> Seat:
     return Seat(hand.account, hand.key, hand.source, hand.agent, body)
 
 
-_NAMED = ("jti:", "github-", "entra-")
+def okta_seat(hand: Caller) -> Seat:
+    """A user with an API token, or an application by its client id."""
+    number = hand.key.partition(":")[2]
+    if number.startswith("0oa"):
+        return client_seat(number, hand.source, hand.agent, number=number)
+    return token_seat(hand.account, number, hand.source, hand.agent)
+
+
+def realm_seat(hand: Caller) -> Seat:
+    """A client's seat by its secret: the user it acts as is the account's number."""
+    client, user = hand.key.partition(":")[2], hand.account.rpartition("/")[2]
+    body = {"client": client, "user": user, "username": f"service-account-{client}"}
+    return Seat(hand.account, hand.key, hand.source, hand.agent, body, True)
+
+
+_NAMED = ("jti:", "github-", "entra-", "okta-")
 Writer = tuple[Provider, Callable[[Caller], Seat]]
 
 
@@ -85,21 +102,27 @@ def writer_of(hand: Caller) -> Writer:
     """Whose log a hand's records stand in, and how its seat there is made."""
     if hand.account.startswith("system:"):
         return KUBERNETES, cluster_seat
-    by_key: dict[str, Writer] = {"github": (GITHUB, github_seat), "entra": (ENTRA, entra_seat)}
+    by_key: dict[str, Writer] = {
+        "github": (GITHUB, github_seat),
+        "entra": (ENTRA, entra_seat),
+        "okta": (OKTA, okta_seat),
+        "keycloak": (KEYCLOAK, realm_seat),
+    }
     return by_key.get(hand.key.partition("-")[0], (GCP, google_seat))
 
 
 def id_of(record: dict[str, Any]) -> str:
     """The provider's id of a record's event."""
     inner = record.get("properties") or {}
-    named = ("eventID", "auditID", "_document_id", "EventDataId")
-    found = next((record[name] for name in named if name in record), inner.get("id") or inner.get("requestId"))
-    return str(found or record["insertId"])
+    names = ("eventID", "auditID", "uuid", "_document_id", "EventDataId", "insertId", "id")
+    named = (inner.get("id"), inner.get("requestId"), *(record.get(name) for name in names))
+    return str(next(one for one in named if one))
 
 
 def time_of(record: dict[str, Any]) -> str:
     """When it happened."""
-    if at_ms := record.get("@timestamp"):
-        return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    named = ("eventTime", "stageTimestamp", "timestamp", "time", "TimeGenerated")
-    return str(next(record[name] for name in named if name in record))
+    names = ("eventTime", "stageTimestamp", "published", "timestamp", "@timestamp", "time", "TimeGenerated")
+    at = next(record[name] for name in names if record.get(name))
+    if isinstance(at, str):
+        return at
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

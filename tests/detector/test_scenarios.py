@@ -123,7 +123,7 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     events: tuple[Event, ...]
     expectation: Expectation
     known_limit: str = ""
-    provider: Literal["aws", "kubernetes", "gcp", "github", "entra"] = "aws"
+    provider: Literal["aws", "kubernetes", "gcp", "github", "entra", "okta", "keycloak"] = "aws"
     leases: tuple[Lease, ...] = (UNDECLARED,)
 
 
