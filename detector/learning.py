@@ -5,6 +5,7 @@ Called from ``detector/scoring.py`` only, and compiled with it.
 
 import numpy as np
 
+from detector.columns import FAMILIES
 from detector.event import Mark
 from detector.state import JOURNAL_ROWS, JOURNALLED, SEEN_COUNT, SEEN_KEYS, SEEN_SIDE, Arrays
 from models.budget import age_of, bin_of
@@ -15,6 +16,8 @@ from models.table import find, upsert
 
 HOUR_S = 3600.0
 DAY_S = 86_400.0
+FAMILY_COUNT = len(FAMILIES)
+DEPLOYS = FAMILIES.index("terraform")
 _OPERATION = 255
 _PROVIDER_OWNED = int(Mark.PROVIDER_OWNED)
 
@@ -69,9 +72,19 @@ def close_day(s: Arrays, q: Row, path: int, now: float) -> None:
     s.own_identity_days[path] += 1
     if q.day != 0 and q.day_dirty == 0 and q.day * DAY_S > q.born:
         s.own_histogram[age_of(q.day * DAY_S, q.born), q.group, bin_of(q.day_peak)] += 1
+    if q.day_dirty == 0:
+        q.group = q.day_group
     q.day = day
+    q.day_group = q.group
     q.day_peak = 0.0
     q.day_dirty = 0
+
+
+@compiled
+def note_family(q: Row, e: Row) -> None:
+    """Remembers that the principal deployed today: a deployer signs with its SDK first, then as CloudFormation or Terraform."""
+    if e.group % FAMILY_COUNT == DEPLOYS and e.group // FAMILY_COUNT == q.group // FAMILY_COUNT:
+        q.day_group = e.group
 
 
 @compiled
@@ -83,6 +96,7 @@ def remember(s: Arrays, q: Row, key: int, kind: int, operation: int, now: float)
     j.fact = key
     j.kind = kind
     j.operation = operation
+    j.group = q.group
     s.counters[JOURNALLED] += 1
 
 
@@ -137,7 +151,7 @@ def unlearn(s: Arrays, q: Row, everybody: int, operation_keys: np.ndarray, now: 
             q.n = max(0.0, q.n - f.count)
             q.distinct = max(0.0, q.distinct - 1.0)
             class_ = s.constants[j.operation].class_
-            teach(s, operation_keys[j.operation], class_, np.int64(q.group), -1, now)
+            teach(s, operation_keys[j.operation], class_, np.int64(j.group), -1, now)
             teach(s, operation_keys[j.operation], class_, everybody, -1, now)
         f.key = np.uint64(1)
         j.principal = np.uint64(0)
@@ -158,6 +172,7 @@ def meet(s: Arrays, e: Row) -> tuple[int, int, float]:
     if q.born == 0:
         q.born = max(np.uint32(1), np.uint32(now))
         q.group = e.group
+        q.day_group = e.group
         q.at = now
         q.day = np.uint16(now / DAY_S)
     return ci, pi, now

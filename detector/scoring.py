@@ -23,6 +23,7 @@ from detector.learning import (
     learn_operation,
     meet,
     mint,
+    note_family,
     remember,
     unlearn,
 )
@@ -611,6 +612,7 @@ def walk(
             if e.minted_for != np.uint64(0) and e.minted_for != q.key:
                 q.is_minter = 1
         if not x.is_held:
+            note_family(q, e)
             learn_operation(s, q, fact_key, e, x, EVERYBODY + e.provider, now)
         q.last = np.uint32(now)
         kind = judge(s, q, c, x, e, now, knobs) if knobs.decides else 0

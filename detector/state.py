@@ -79,12 +79,13 @@ PRINCIPAL = np.dtype(
         ("actions", "u4"),
         ("day", "u2"),
         ("group", "u2"),
+        ("day_group", "u2"),
         ("resources", "u1"),
         ("level", "u1"),
         ("news", "u1"),
         ("day_dirty", "u1"),
         ("is_minter", "u1"),
-        ("pad", "u1", (7,)),
+        ("pad", "u1", (5,)),
     ]
 )
 
@@ -92,7 +93,7 @@ FACT = np.dtype([("key", "u8"), ("count", "u4"), ("first", "u4"), ("ok", "u4"), 
 SHARED = np.dtype([("key", "u8"), ("count", "i4"), ("last", "u4")])
 TAUGHT = np.dtype([("key", "u8"), ("count", "i4"), ("last", "u4"), ("group", "u2"), ("pad", "u1", (6,))])
 JOURNAL = np.dtype(
-    [("time", "f8"), ("principal", "u8"), ("fact", "u8"), ("operation", "u2"), ("kind", "u1"), ("pad", "u1", (5,))]
+    [("time", "f8"), ("principal", "u8"), ("fact", "u8"), ("operation", "u2"), ("group", "u2"), ("kind", "u1"), ("pad", "u1", (3,))]
 )
 
 EXHIBIT = np.dtype(
