@@ -20,7 +20,7 @@ from detector import scoring
 from detector.config import Policy
 from detector.decision import ACTIONS, FIRST_REVOCATION, Decision, Reason
 from detector.errors import StateError
-from detector.event import AuditEvent
+from detector.event import AuditEvent, Outcome
 from detector.learning import DAY_S, HOUR_S
 from detector.reasons import Exhibit
 from detector.scoring import DECIDES, HEIR, KNOWN_ESTATE, SIGHTED
@@ -240,7 +240,7 @@ class Links:
     def _sighted(self, link: Link, exhibit: Exhibit, now: float) -> list[Decision]:
         key, principal = int(exhibit.x["source"]), int(exhibit.x["principal"])
         source = self._source(key, now)
-        if now - source.first_s > DAY_S:
+        if now - source.first_s > DAY_S or not is_another_hand(exhibit):
             return []
         if now - source.window_s > HOUR_S:
             source.window_s, source.count = now, 0
@@ -403,6 +403,14 @@ class Links:
     def _acted(self, link: Link, exhibit: Exhibit, now: float) -> list[Decision]:
         self._person(int(exhibit.x["principal"])).clear()
         return self._warn_parent(link, exhibit, now)
+
+
+def is_another_hand(exhibit: Exhibit) -> bool:
+    """Whether a first use of a source looks like another hand, not like another route: a client new to the principal, or from a network new to it a call
+    that it never made or that was refused. Behind a new gateway everybody goes on as before."""
+    x = exhibit.x
+    is_news = x["count"] == 0.0 or x["outcome"] in (Outcome.DENIED, Outcome.FAILED_AUTHENTICATION)
+    return bool(x["new_agent_p"] >= 0.0 or (x["new_network_p"] >= 0.0 and is_news))
 
 
 def _remember(order: OrderedDict, key: object, limit: int) -> None:  # type: ignore[type-arg]

@@ -77,6 +77,8 @@ B_FLOOR = -8.0
 PRIOR_SHARE = 0.1
 COLD_GATE = 1.9
 KNOWN_ESTATE_BITS = 5.0
+RELEARNS_S = 7 * DAY_S
+"""After a hold so long: what crosses again is said again, but learned. Who was told and let it go on has answered."""
 NOTEWORTHY_BITS = 0.5
 NOTEWORTHY_COLD_BITS = 2.0
 EXPOSED_BITS = 6.0
@@ -445,8 +447,9 @@ def act(
     q.level = 2
     q.day_dirty = 1
     c.acted = 1
-    unlearn(s, q, everybody, operation_keys, now)
-    q.held_until = np.uint32(now + knobs.hold_s)
+    if now >= q.held_until + RELEARNS_S:
+        unlearn(s, q, everybody, operation_keys, now)
+        q.held_until = np.uint32(now + knobs.hold_s)
     reset_episode(q)
     q.cold = 0.0
     q.gate = 0.0

@@ -93,7 +93,15 @@ FACT = np.dtype([("key", "u8"), ("count", "u4"), ("first", "u4"), ("ok", "u4"), 
 SHARED = np.dtype([("key", "u8"), ("count", "i4"), ("last", "u4")])
 TAUGHT = np.dtype([("key", "u8"), ("count", "i4"), ("last", "u4"), ("group", "u2"), ("pad", "u1", (6,))])
 JOURNAL = np.dtype(
-    [("time", "f8"), ("principal", "u8"), ("fact", "u8"), ("operation", "u2"), ("group", "u2"), ("kind", "u1"), ("pad", "u1", (3,))]
+    [
+        ("time", "f8"),
+        ("principal", "u8"),
+        ("fact", "u8"),
+        ("operation", "u2"),
+        ("group", "u2"),
+        ("kind", "u1"),
+        ("pad", "u1", (3,)),
+    ]
 )
 
 EXHIBIT = np.dtype(

@@ -200,7 +200,7 @@ def many_keys(start_s: float, keys: int = 7, first: int = 700_000) -> list[dict[
         cloudtrail(
             first + 50_000 + n,
             start_s + 60 * n,
-            "s3:GetObject",
+            "sts:GetCallerIdentity",
             key=f"AKIAEXAMPLEUSER{n:05d}",
             user=f"user-{n}",
             source="203.0.113.99",
