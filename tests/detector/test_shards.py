@@ -27,10 +27,14 @@ from detector.notices import with_notices
 from detector.ordering import Reorder
 from detector.scoring import COLD_S
 from detector.sources.cloudtrail import CloudTrailParser
+from detector.sources.entra import EntraParser
 from detector.sources.events import EventParser
 from detector.sources.framing import Block
 from detector.sources.gcp import GcpParser
+from detector.sources.github import GitHubParser
+from detector.sources.keycloak import KeycloakParser
 from detector.sources.kubernetes import KubernetesParser
+from detector.sources.okta import OktaParser
 from detector.sources.timestamps import FOREVER_NS
 from streams.frames import partition_of
 from streams.inputs import opened
@@ -44,6 +48,10 @@ PARSERS: dict[str, type[CloudTrailParser] | type[EventParser]] = {
     "aws": CloudTrailParser,
     "kubernetes": KubernetesParser,
     "gcp": GcpParser,
+    "github": GitHubParser,
+    "entra": EntraParser,
+    "okta": OktaParser,
+    "keycloak": KeycloakParser,
 }
 FEW = settings(max_examples=5, deadline=None, derandomize=True)
 
