@@ -27,7 +27,7 @@ class FirstSeen:
 
     name = "first_seen"
     tuned = (
-        "Weights of nine fields, half-life, exponent, prior and rarity by some hundred random steps uphill on shop 21, programs 31 and heavy_tail 41; "
+        "Weights of nine fields, half-life, exponent, prior and rarity by some forty random steps uphill on shop 21, programs 31 and heavy_tail 41; "
         "the operation's own novelty weighs nothing beside its being refused for the first time."
     )
 

@@ -12,11 +12,19 @@ def times_before(*columns: np.ndarray) -> np.ndarray:
     >>> times_before(np.array([3, 3, 4, 3]), np.array([1, 1, 1, 2])).tolist()
     [0, 1, 0, 0]
     """
+    return _counted(_keyed(columns), *_empty_table(len(columns[0]), np.int32))
+
+
+def _keyed(columns: tuple[np.ndarray, ...]) -> np.ndarray:
     key = np.zeros(len(columns[0]), np.uint64)
     for column in columns:
         key = _mixed(key, column.astype(np.uint64))
-    size = 1 << max(4, (3 * len(key) // 2).bit_length())
-    return _counted(key, np.zeros(size, np.uint64), np.zeros(size, np.int32))
+    return key
+
+
+def _empty_table(rows: int, dtype: type[np.generic]) -> tuple[np.ndarray, np.ndarray]:
+    size = 1 << max(4, (3 * rows // 2).bit_length())
+    return np.zeros(size, np.uint64), np.zeros(size, dtype)
 
 
 @njit(cache=True)
@@ -28,13 +36,20 @@ def _mixed(key: np.ndarray, column: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
+def _place(keys: np.ndarray, key: np.uint64) -> np.uint64:
+    """Where the key stands in the table, or would."""
+    last = np.uint64(len(keys) - 1)
+    at = (key >> np.uint64(8)) & last
+    while keys[at] != key and keys[at] != 0:
+        at = (at + np.uint64(1)) & last
+    return at
+
+
+@njit(cache=True)
 def _counted(key: np.ndarray, keys: np.ndarray, counts: np.ndarray) -> np.ndarray:
     found = np.empty(len(key), np.int64)
-    last = np.uint64(len(keys) - 1)
     for i in range(len(key)):
-        at = (key[i] >> np.uint64(8)) & last
-        while keys[at] != key[i] and keys[at] != 0:
-            at = (at + np.uint64(1)) & last
+        at = _place(keys, key[i])
         keys[at] = key[i]
         found[i] = counts[at]
         counts[at] += 1
@@ -104,4 +119,46 @@ def distinct_since(
             counts[g] -= within[left] == 0
             oldest[g] = following[oldest[g]]
         found[i] = counts[g]
+    return found
+
+
+def last_s(time_s: np.ndarray, *columns: np.ndarray) -> np.ndarray:
+    """When the same values in all of some integer columns were last seen before each event, float64 of n; −inf where never."""
+    return _last(_keyed(columns), time_s, *_empty_table(len(time_s), np.float64))
+
+
+@njit(cache=True)
+def _last(key: np.ndarray, time_s: np.ndarray, keys: np.ndarray, seen_s: np.ndarray) -> np.ndarray:
+    found = np.empty(len(key))
+    for i in range(len(key)):
+        at = _place(keys, key[i])
+        found[i] = seen_s[at] if keys[at] == key[i] else -np.inf
+        keys[at] = key[i]
+        seen_s[at] = time_s[i]
+    return found
+
+
+@njit(cache=True)
+def sum_since(
+    time_s: np.ndarray, since_s: np.ndarray, group: np.ndarray, values: np.ndarray, groups: int
+) -> np.ndarray:
+    """Sum of the group's values from ``since_s`` (which never falls) up to and with each event, float64 of n."""
+    n = len(time_s)
+    following = np.full(n, -1)
+    oldest, newest = np.full(groups, -1), np.full(groups, -1)
+    sums = np.zeros(groups)
+    found = np.empty(n)
+    for i in range(n):
+        g = group[i]
+        if values[i] != 0.0:
+            if oldest[g] < 0:
+                oldest[g] = i
+            else:
+                following[newest[g]] = i
+            newest[g] = i
+            sums[g] += values[i]
+        while oldest[g] >= 0 and time_s[oldest[g]] < since_s[i]:
+            sums[g] -= values[oldest[g]]
+            oldest[g] = following[oldest[g]]
+        found[i] = sums[g] if oldest[g] >= 0 else 0.0
     return found
