@@ -7,8 +7,9 @@ from benchmarks.peers.detection.base import Peer, Stream
 from benchmarks.peers.detection.features import EVERY_EVENTS, NAMES, earlier, signals, standardised, vectors
 from benchmarks.peers.detection.half_space_trees import HalfSpaceTreesPeer
 from benchmarks.peers.detection.loda import LodaPeer
+from benchmarks.peers.detection.one_class_svm import OneClassSvmPeer
 
-PEERS: tuple[Peer, ...] = (HalfSpaceTreesPeer(trees=10, window=200), LodaPeer())
+PEERS: tuple[Peer, ...] = (HalfSpaceTreesPeer(trees=10, window=200), LodaPeer(), OneClassSvmPeer())
 PRINCIPALS = 6
 ROUTINE = 6000
 ATTACK = 20

@@ -6,6 +6,7 @@ from benchmarks.peers.detection.half_space_trees import HalfSpaceTreesPeer
 from benchmarks.peers.detection.loda import LodaPeer
 from benchmarks.peers.detection.markov import Markov
 from benchmarks.peers.detection.new_terms import NewTerms
+from benchmarks.peers.detection.one_class_svm import OneClassSvmPeer
 from benchmarks.peers.detection.rules import ThresholdRules
 from benchmarks.peers.detection.stide import Stide
 
@@ -17,4 +18,5 @@ PEERS: tuple[Peer, ...] = (
     Stide(),
     HalfSpaceTreesPeer(),
     LodaPeer(),
+    OneClassSvmPeer(),
 )
