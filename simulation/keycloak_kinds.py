@@ -2,7 +2,8 @@
 
 Event types and resource types are those of Keycloak's Javadoc (org.keycloak.events.EventType, org.keycloak.events.admin.ResourceType); what each program does
 is read off the product it stands for (Terraform and Crossplane providers, the operator, provisioning by the admin API, offline access, token exchange). How
-often is an assumption. The events of a realm name no client program.
+often is an assumption. The events of a realm name no client program. Applications without rights in the realm itself are whose secrets intruders find: nobody
+attacks them for their own sake, else one attack would be judged for what another did.
 """
 
 from dataclasses import replace
@@ -92,10 +93,10 @@ APPLICATIONS = (
     _application(
         "gateway", _signs_in(900), Habit((f"{_EXCHANGE} {{home}}", f"{_EXCHANGE} orders"), every_s=700), weight=1.2
     ),
-    _application("reports", _signs_in(2400, "warehouse.read")),
+    _application("reports", _signs_in(2400, "warehouse.read"), rights="none"),
     _application("nightly", Habit((f"{_IN} warehouse.write", f"{_PERMIT} {{home}}"), runs=(1, 3), hours=(1, 4)), replicas=1),
-    _application("payments", _signs_in(1500, "payments.write", "ledger.write")),
-    _application("mailer", _signs_in(2600, "mail.send")),
+    _application("payments", _signs_in(1500, "payments.write", "ledger.write"), rights="none"),
+    _application("mailer", _signs_in(2600, "mail.send"), rights="none"),
     _application("assistant", _signs_in(1100, "tools.call"), Habit((f"{_EXCHANGE} {{home}}", f"{_EXCHANGE} mail"), every_s=1600)),
     _application("documents", _signs_in(1700), Habit((f"{_PERMIT} {{home}}", f"{_PERMIT} documents"), every_s=1000)),
     _application("resource-server", Habit((_INSPECT,), every_s=800), _signs_in(3000), weight=1.2),

@@ -79,10 +79,11 @@ def place_of(operation: str, about: str) -> str:
 
 def things(estate: NativeEstate) -> dict[str, list[str]]:
     """Clients, people, groups and providers of a realm."""
-    clients = [r.name for r in estate.identities if r.kind_of.where == "client"]
+    clients = [r for r in estate.identities if r.kind_of.where == "client"]
     people = [r.name for r in estate.identities if r.path == "human"]
     return {
-        "clients": clients,
+        "clients": [r.name for r in clients],
+        "found": [r.name for r in clients if r.kind_of.rights == "none"],
         "people": [*people, *(f"user-{n}" for n in range(17))],
         "administrators": [r.name for r in estate.identities if r.kind == "administrator"],
         "providers": ["partner", "social", "directory", "payroll", "suppliers"],
@@ -167,7 +168,7 @@ def leaked_secret_pivot(me: Intruder) -> None:
 
 def hop(me: Intruder) -> None:
     """Go on as another client."""
-    name = me.one("clients")
+    name = me.one("found")
     if principal(service_user(name)) != me.me:
         me.become(client_seat(name, me.seat.source, me.seat.agent))
 
@@ -285,7 +286,7 @@ def _client(me: Intruder) -> bool:
 def _secret(me: Intruder) -> bool:
     """New secrets for clients there are, used where they are made."""
     won = False
-    for name in me.some("clients", int(me.rng.integers(1, 4))):
+    for name in me.some("found", int(me.rng.integers(1, 4))):
         if me.ask(_SECRET, f"{name}/client-secret"):
             won = True
             back = me.seat

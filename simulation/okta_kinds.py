@@ -3,6 +3,9 @@
 Event types are those of Okta's catalogue (developer.okta.com/docs/reference/api/event-types); what each program does is read off the product it stands for
 (Okta's guides to provisioning, the AD agent, API service integrations, client secret rotation, Privileged Access). How often is an assumption. A token of a
 client-credentials grant lives for an hour, so every replica of an application asks for one an hour.
+
+Applications without rights at Okta itself are whose secrets intruders find: nobody attacks them for their own sake, else one attack would be judged for what
+another did.
 """
 
 from dataclasses import replace
@@ -138,13 +141,14 @@ APPLICATIONS = (
     _application("gateway", _GO, _asks_custom(500, "{home}.read", "orders.read", "stock.read", "mail.send"), weight=1.2),
     _application("reports", _PYTHON, _asks_custom(2900, "warehouse.read"), _asks(3600, "okta.users.read")),
     _application("nightly", _PYTHON, Habit((f"{_CUSTOM} {{home}}.read", f"{_CUSTOM} warehouse.write"), runs=(1, 2), hours=(1, 4)), replicas=1),
-    _application("payments", _NET, _asks_custom(1500, "payments.write", "ledger.write")),
-    _application("mailer", _NODE, _asks_custom(2600, "mail.send")),
+    _application("payments", _NET, _asks_custom(1500, "payments.write", "ledger.write"), rights="none"),
+    _application("mailer", _NODE, _asks_custom(2600, "mail.send"), rights="none"),
     _application("assistant", "agent-runtime/0.9 " + _PYTHON, _asks_custom(700, "tools.call", "{home}.read", "mail.send"),
         Habit(("okta:app.oauth2.token.grant.id_jag {home}",), every_s=1500)),
     _application("portal", _JAVA, _asks(3400, "okta.users.manage"), Habit(("okta:user.account.update_profile guest-{n}",
         "okta:user.account.update_password guest-{n}", "okta:user.mfa.factor.activate guest-{n}"), runs=(4, 14), part=0.6), rights="wide"),
-    _application("edge-auth", _GO, _asks_custom(1000, "introspect"), Habit(("okta:app.oauth2.as.token.revoke {home}",), runs=(2, 9))),
+    _application("edge-auth", _GO, _asks_custom(1000, "introspect"), Habit(("okta:app.oauth2.as.token.revoke {home}",), runs=(2, 9)),
+        rights="none"),
 )  # fmt: skip
 
 LENT = (

@@ -76,6 +76,7 @@ def things(estate: NativeEstate) -> dict[str, list[str]]:
     workloads = [r for r in estate.identities if r.path == "workload" and r.kind_of.counted]
     return {
         "apps": [r.name for r in clients],
+        "found": [r.name for r in clients if r.kind_of.rights == "none"],
         "people": [*people, *(f"user-{n}" for n in range(17))],
         "administrators": [r.name for r in estate.identities if r.kind == "administrator"],
         "groups": list(dict.fromkeys([*(r.home for r in workloads), "admins", "everyone"])),
@@ -167,7 +168,7 @@ def read_secrets(me: Intruder, most: int) -> bool:
 
 def hop(me: Intruder) -> None:
     """Go on as another application."""
-    name = me.one("apps")
+    name = me.one("found")
     if client_id(name) != me.me:
         me.become(client_seat(name, me.seat.source, me.seat.agent))
 
@@ -254,7 +255,7 @@ def _application(me: Intruder) -> bool:
 def _secret(me: Intruder) -> bool:
     """A secret of its own for applications there are: used where it is made."""
     won = False
-    for name in me.some("apps", int(me.rng.integers(1, 4))):
+    for name in me.some("found", int(me.rng.integers(1, 4))):
         if me.ask(_SECRET, name):
             won = True
             me.ask("okta:app.oauth2.credentials.lifecycle.activate", name)

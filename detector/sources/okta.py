@@ -24,6 +24,10 @@ from detector.sources.timestamps import check_span, parse_time_ns
 _AUTHENTICATION = re.compile(
     r"^(user\.session\.start|user\.account\.lock$|user\.authentication\.|user\.mfa\.|policy\.evaluate_sign_on|app\.oauth2\.)"
 )
+_SIGN_IN = re.compile(
+    r"^(user\.session\.|user\.authentication\.|user\.account\.lock$|user\.mfa\.(attempt|okta_verify)|policy\.evaluate|app\.oauth2\.)"
+)
+"""A person at the door of an application, whose client the event then names."""
 _BAD_CREDENTIALS = re.compile(
     r"INVALID_(CREDENTIALS|TOKEN|LOGIN|CLIENT|GRANT|PASSCODE)|VERIFICATION_ERROR|LOCKED_OUT|UNKNOWN_USER",
     re.IGNORECASE,
@@ -158,7 +162,7 @@ def _caller(record: Record, event_type: str) -> _Caller:
     found = _named_caller(record)
     app = _known(as_object(record.client).get("id"))
     is_lent = app.startswith(_CLIENT_START) and found.kind == "User" and not (found.token or found.session)
-    if not is_lent or _AUTHENTICATION.match(event_type):
+    if not is_lent or _SIGN_IN.match(event_type):
         return found
     return found._replace(kind="PublicClientApp", actor_id=app, name=app, owner=found.name)
 

@@ -21,6 +21,8 @@ from simulation.native.shape import Native
 
 _COMPRESSION = 1
 _SECOND_COPY_S = 270
+_TOGETHER_S = {"keycloak": 300}
+"""Of logs that are handed on record after record, as a realm's event listener does: so much of them is late by the same time."""
 
 
 def write(
@@ -110,15 +112,23 @@ def _write_day(folder: Path, estate: NativeEstate, plan: Plan, day: int, made: l
 
 
 def delivered(made: Sequence[Native], plan: Plan, day: int) -> list[Native]:
-    """A day's records in the order they arrive, some of them twice; how late a record is follows from its id alone."""
-    feed = plan.feed
+    """A day's records in the order they arrive, some of them twice; how late a record is follows from its id alone, or from its time."""
+    feed, together_s = plan.feed, _TOGETHER_S.get(plan.estate, 0)
     arrivals: list[tuple[float, Native]] = []
     for record in made:
-        digits = blake2b(f"{plan.seed} {day} {record.event_id}".encode(), digest_size=12).digest()
-        late, again = (int.from_bytes(part, "big") / 2**48 for part in (digits[:6], digits[6:]))
+        late, again = _drawn(plan, day, record.event_id)
+        if together_s:
+            late, _ = _drawn(plan, day, str(int(record.at_s) // together_s))
         at_s = record.at_s + feed.fastest_s + late * (feed.slowest_s - feed.fastest_s)
         arrivals += [(at_s, record), *([(at_s + _SECOND_COPY_S, record)] if again < feed.twice else [])]
     return [record for _, record in sorted(arrivals)]
+
+
+def _drawn(plan: Plan, day: int, words: str) -> tuple[float, float]:
+    """Two numbers in [0, 1) that are the same for the same words."""
+    digits = blake2b(f"{plan.seed} {day} {words}".encode(), digest_size=12).digest()
+    first, second = (int.from_bytes(part, "big") / 2**48 for part in (digits[:6], digits[6:]))
+    return first, second
 
 
 def _episode(estate: NativeEstate, number: int, attack: NativeAttack, records: Sequence[Native]) -> Episode:

@@ -158,6 +158,15 @@ def test_an_api_token_speaks_for_whoever_made_it() -> None:
     assert rows["minted_for"][0] == 0
 
 
+@pytest.mark.parametrize(
+    ("event_type", "principal"),
+    [("user.mfa.factor.reset_all", "0oaexampleapp"), ("user.authentication.auth_via_mfa", "ann@example.com")],
+)
+def test_a_person_at_an_applications_door_is_no_application(event_type: str, principal: str) -> None:
+    lent = next(c["record"] for c in GOLDEN if c["says"].startswith("an application calls"))
+    assert parse([lent | {"eventType": event_type}]).event(0).actor.principal == principal
+
+
 def test_a_client_secret_the_log_shows_is_not_kept() -> None:
     batch = parse([c["record"] for c in GOLDEN])
     assert not any("example-secret-value" in str(batch.event(i)) for i in range(len(GOLDEN)))
