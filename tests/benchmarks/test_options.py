@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.options import options, tell
 
-ALL = ("faults", "flood", "ingest", "replay", "soak", "streams")
+ALL = ("faults", "flood", "ingest", "published", "replay", "soak", "streams")
 
 
 @pytest.mark.parametrize("name", ALL)
