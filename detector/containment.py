@@ -4,10 +4,17 @@
                   ↓        ↓          ↓           ↓         ↓
                alerted  alerted     dead     still_alive, raced
 
+    accepted, proven, still_alive, raced → restoring → restored
+                                               ↓
+                                             kept
+
 *Proven* means the provider says the access is gone, and nobody has been seen using it since. *Still alive* asks for the next rung, as does a rung nobody offers for
 such a credential; *raced* (the same principal minted
 a credential, changed a policy or assumed a role between the decision and the end of the provider's residual time) asks for the principal. Both may follow *proven*: a
 provider may say "gone" of what still works, and records of a race come late. *Dead* is what nobody could carry out; an operator may drive it again.
+
+*Restored* is what a person had given back, since it was taken wrongly: nobody but a person begins that, and no later use of it counts. *Kept* is what could not be given
+back.
 
 Pure: times come in as nanoseconds since 1970 and nothing is asked here. Every function gives a new ``Containment``, or raises ``ContainmentError`` for a step that cannot be.
 
@@ -28,7 +35,19 @@ from detector.policy.guardrails import RevocationCommand
 from detector.sources.timestamps import parse_time_ns
 
 State = Literal[
-    "commanded", "held", "approved", "executing", "accepted", "proven", "still_alive", "raced", "alerted", "dead"
+    "commanded",
+    "held",
+    "approved",
+    "executing",
+    "accepted",
+    "proven",
+    "still_alive",
+    "raced",
+    "alerted",
+    "dead",
+    "restoring",
+    "restored",
+    "kept",
 ]
 Race = Literal["", "minted", "assumed", "policy"]
 """What a use did that outlives the credential: it issued another one, became somebody else, or changed who may do what."""
@@ -38,14 +57,19 @@ FOLLOWS: dict[State, frozenset[State]] = {
     "held": frozenset({"held", "approved", "alerted"}),
     "approved": frozenset({"executing", "alerted", "dead"}),
     "executing": frozenset({"executing", "accepted", "still_alive", "dead"}),
-    "accepted": frozenset({"accepted", "proven", "still_alive", "raced"}),
-    "proven": frozenset({"still_alive", "raced"}),
-    "still_alive": frozenset(),
-    "raced": frozenset(),
+    "accepted": frozenset({"accepted", "proven", "still_alive", "raced", "restoring"}),
+    "proven": frozenset({"still_alive", "raced", "restoring"}),
+    "still_alive": frozenset({"restoring"}),
+    "raced": frozenset({"restoring"}),
     "alerted": frozenset(),
     "dead": frozenset({"approved"}),
+    "restoring": frozenset({"restored", "kept"}),
+    "restored": frozenset(),
+    "kept": frozenset({"restoring"}),
 }
 """What may come after what."""
+RESTORABLE: tuple[State, ...] = tuple(state for state, after in FOLLOWS.items() if "restoring" in after)
+"""States in which something was taken that may be given back."""
 WATCHED: tuple[State, ...] = ("approved", "executing", "accepted", "proven")
 """States in which later uses say something."""
 
@@ -168,9 +192,9 @@ def begun(c: Containment, now_ns: int) -> Containment:
 
 def put_off(c: Containment, due_ns: int, text: str) -> Containment:
     """The attempt came to nothing that is known; another look at ``due_ns``, at the provider first."""
-    if c.state not in ("approved", "executing"):
+    if c.state not in ("approved", "executing", "restoring"):
         raise ContainmentError(f"command {c.command.command_id}: {c.state} cannot be put off")
-    return replace(c, due_ns=due_ns, text=text)
+    return replace(c, due_ns=due_ns, text=text, attempts=c.attempts + (c.state == "restoring"))
 
 
 def failed(c: Containment, now_ns: int, text: str) -> Containment:
@@ -186,6 +210,22 @@ def not_offered(c: Containment, now_ns: int, text: str) -> Containment:
 def redriven(c: Containment, now_ns: int, terms: Terms, text: str) -> Containment:
     """An operator wants it tried again."""
     return replace(approved(c, now_ns, terms, text), attempts=0, looks=0)
+
+
+def restoring(c: Containment, now_ns: int, terms: Terms, text: str) -> Containment:
+    """A person wants back what it took."""
+    deadline_ns = now_ns + int(terms.deadline_s * 1e9)
+    return _moved(c, "restoring", now_ns, text, due_ns=now_ns, deadline_ns=deadline_ns, attempts=0)
+
+
+def restored(c: Containment, now_ns: int, text: str) -> Containment:
+    """The provider gave it back."""
+    return _moved(c, "restored", now_ns, text, due_ns=0)
+
+
+def kept(c: Containment, now_ns: int, text: str) -> Containment:
+    """It could not be given back."""
+    return _moved(c, "kept", now_ns, text, due_ns=0)
 
 
 def accepted(c: Containment, accepted_ns: int, residual_s: float, now_ns: int, text: str) -> Containment:

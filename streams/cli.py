@@ -45,6 +45,9 @@ app.command(
 )
 app.command("streams.respond.approvals:approve", help="Approve a revocation command that waits for people.")
 app.command("streams.respond.approvals:deny", help="Deny a revocation command that waits for people.")
+app.command(
+    "streams.respond.restoring:restore", help="Give back what a revocation took wrongly, as far as that can be."
+)
 SHOWN_REJECTIONS = 5
 WIDE = 150
 STDIN = "stdin:"

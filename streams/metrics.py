@@ -48,6 +48,9 @@ STATES = (
     "raced",
     "alerted",
     "dead",
+    "restoring",
+    "restored",
+    "kept",
 )
 """How far a revocation came. Workers feed ``decided``, the responder the others."""
 COMMAND_REFUSALS = ("unsigned", "forged", "expired", "replayed", "malformed", "too_large")

@@ -19,9 +19,10 @@ KINDS = (
     "signal",
     "configuration",
     "redrive",
+    "restore",
 )
 """Everything an entry may be about: what the detector decided, was commanded, approved or refused by a person, came of it, emergency access given or ended, a signal
-sent or received, settings and policy in force, a command tried again by an operator."""
+sent or received, settings and policy in force, a command tried again by an operator, or undone by one."""
 
 DOMAIN = b"outpace ledger entry 1\x00"
 LEAF = b"\x00"

@@ -14,6 +14,7 @@ from streams.connectors import aws_policies as policies
 from streams.connectors.aws_check import findings
 from streams.connectors.aws_client import Accounts
 from streams.connectors.aws_deeds import RUNGS, Work, account_of
+from streams.connectors.aws_restore import UNDO
 from streams.connectors.base import Deed, Description, Finding, Lack, Permission, Proof, Receipt
 from streams.connectors.settings.aws import AwsSettings
 from streams.connectors.telling import proof_of, receipt_of, wanted_deed
@@ -34,24 +35,28 @@ DESCRIPTION = Description(
             f"puts the inline policy `{policies.NARROW}` on the user or role: identities, secrets, models, new compute and what watches are denied, the rest goes on",
             RESIDUAL_S,
             _CONSISTENCY,
+            "deletes the policy; for this, `revoke_session` and `quarantine_principal` we need `iam:DeleteUserPolicy` and `iam:DeleteRolePolicy` besides",
         ),
         Deed(
             "revoke_session",
             f"puts the inline policy `{policies.OLDER_SESSIONS}` on the user or role: temporary credentials issued until now are denied everything, innocent ones too",
             RESIDUAL_S,
             "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html",
+            "deletes the policy, unless another command has written it",
         ),
         Deed(
             "disable_credential",
             "makes a long-lived access key inactive; temporary credentials it was exchanged for (`GetSessionToken`, `GetFederationToken`) live on until `quarantine_principal`",
             RESIDUAL_S,
             "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_access-keys.html",
+            "makes the key active",
         ),
         Deed(
             "quarantine_principal",
             f"puts the inline policy `{policies.DENY_ALL}` on the user or role, makes every access key of the user inactive, and denies older sessions for good",
             RESIDUAL_S,
             "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_disable-perms.html",
+            f"deletes `{policies.DENY_ALL}` and makes the keys active that it made inactive; older sessions stay denied",
         ),
         Deed(
             "cut_delegation",
@@ -59,6 +64,7 @@ DESCRIPTION = Description(
             "to undo, remove the statement whose Sid begins with `OutpaceCut`; the receipt keeps the policy as it was",
             RESIDUAL_S,
             "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_update-role-trust-policy.html",
+            "removes that statement from each role; changes others made since stay",
         ),
     ),
     permissions=(
@@ -129,6 +135,12 @@ class Aws:
         wanted_deed(DESCRIPTION, command)
         seen = await asyncio.to_thread(lambda: RUNGS[command.action].look(self._work(command), receipt.reference))
         return proof_of(command, "inactive" if seen.is_gone else "alive", "read back from IAM", seen.text)
+
+    async def restore(self, command: RevocationCommand, receipt: Receipt) -> Receipt:
+        """Undoes a command. Raises ``RefusedError`` or ``UnavailableError``."""
+        wanted_deed(DESCRIPTION, command)
+        done = await asyncio.to_thread(lambda: UNDO[command.action](self._work(command), receipt.reference))
+        return receipt_of(DESCRIPTION, command, done.steps, done.reference)
 
     async def close(self) -> None:
         """Lets connections go."""

@@ -83,6 +83,11 @@ class Iam:
         text = msgspec.json.encode(document).decode()
         self.call(f"Put{kind}Policy", **{f"{kind}Name": entity.name}, PolicyName=name, PolicyDocument=text)
 
+    def delete_policy(self, entity: Entity, name: str) -> None:
+        """Deletes an inline policy."""
+        kind = entity.kind.capitalize()
+        self.call(f"Delete{kind}Policy", **{f"{kind}Name": entity.name}, PolicyName=name)
+
     def all_of(self, operation: str, field: str, **parameters: Any) -> list[dict[str, Any]]:
         """Every item of a listing, page by page."""
         found: list[dict[str, Any]] = []

@@ -14,7 +14,12 @@ from streams.connectors.base import NotOfferedError, RefusedError
 from streams.connectors.http_client import NotFoundError
 from streams.connectors.settings.aws import AwsSettings
 
-_TRUST = "trust of role "
+TRUST = "trust of role "
+"""Before the role's name, a key of the receipt's reference: its trust policy as it was."""
+STOOD = "stood already"
+"""A key of the reference where an earlier command had done it."""
+MADE_INACTIVE = "made inactive"
+"""A key of the reference: the access keys that were active until then."""
 
 
 class Work(NamedTuple):
@@ -87,7 +92,7 @@ def look_sessions(work: Work, reference: dict[str, str]) -> Seen:
         reaches = standing_ns >= _time_ns("cutoff of the receipt", cutoff)
     if reaches:
         return Seen(
-            True, f"{_who(work)}: everything is denied to sessions issued before {cutoff or format_time(standing_ns)}"
+            True, f"{who(work)}: everything is denied to sessions issued before {cutoff or format_time(standing_ns)}"
         )
     return _missing(work, policies.OLDER_SESSIONS)
 
@@ -106,9 +111,9 @@ def look_key(work: Work, _reference: dict[str, str]) -> Seen:
     try:
         known = {found["AccessKeyId"]: found["Status"] for found in _keys(work.iam, work.entity)}
     except NotFoundError:
-        return Seen(True, f"{_who(work)} does not exist any more")
+        return Seen(True, f"{who(work)} does not exist any more")
     status = known.get(key, "deleted")
-    return Seen(status != "Active", f"{_who(work)}: {told(key)} is {status}")
+    return Seen(status != "Active", f"{who(work)}: {told(key)} is {status}")
 
 
 def quarantine_principal(work: Work) -> Done:
@@ -119,6 +124,7 @@ def quarantine_principal(work: Work) -> Done:
     if work.entity.kind == "user":
         active = [key["AccessKeyId"] for key in _keys(work.iam, work.entity) if key["Status"] == "Active"]
         steps += [_made_inactive(work.iam, work.entity, key) for key in active]
+        return Done(tuple(steps), {**sessions.reference, MADE_INACTIVE: " ".join(active)})
     return Done(tuple(steps), sessions.reference)
 
 
@@ -147,7 +153,7 @@ def cut_delegation(work: Work) -> Done:
     for role in trusting:
         name, trust = role["RoleName"], role["AssumeRolePolicyDocument"]
         before = policies.uncut(trust, principal)
-        reference[_TRUST + name] = msgspec.json.encode(before).decode()
+        reference[TRUST + name] = msgspec.json.encode(before).decode()
         steps.append(_cut_role(work, name, trust, policies.cut(before, principal, hand)))
     return Done(tuple(steps), reference)
 
@@ -155,7 +161,7 @@ def cut_delegation(work: Work) -> Done:
 def look_cut(work: Work, reference: dict[str, str]) -> Seen:
     """Whether every role that was cut still denies the principal; every role that trusts it where the answer was lost."""
     principal, hand = work.command.principal, hand_of(work.command.principal)
-    names = [key.removeprefix(_TRUST) for key in reference if key.startswith(_TRUST)]
+    names = [key.removeprefix(TRUST) for key in reference if key.startswith(TRUST)]
     if not names:
         trusting = (role for role in _roles(work.iam) if is_trusted(hand, role["AssumeRolePolicyDocument"]))
         names = [role["RoleName"] for role in trusting]
@@ -184,7 +190,9 @@ def _cut_sessions(work: Work, reaches_now: bool = False) -> Done:
     standing_ns = policies.cutoff_ns(work.iam.policy(work.entity, policies.OLDER_SESSIONS))
     if standing_ns > used_ns and not reaches_now:
         cutoff = format_time(standing_ns)
-        return Done((f"{_who(work)}: sessions issued before {cutoff} are denied already",), {"cutoff": cutoff})
+        return Done(
+            (f"{who(work)}: sessions issued before {cutoff} are denied already",), {"cutoff": cutoff, STOOD: "yes"}
+        )
     cutoff = policies.cutoff_after(max(work.iam.clock.now_ns(), used_ns, standing_ns - 10**9))
     work.iam.put_policy(work.entity, policies.OLDER_SESSIONS, policies.older_sessions(cutoff))
     return Done(
@@ -194,14 +202,14 @@ def _cut_sessions(work: Work, reaches_now: bool = False) -> Done:
 
 def _written(work: Work, name: str, document: dict[str, Any]) -> str:
     if work.iam.policy(work.entity, name) == document:
-        return f"{_who(work)}: {name} stands already"
+        return f"{who(work)}: {name} stands already"
     work.iam.put_policy(work.entity, name, document)
     return f"{_put(work)} {name}"
 
 
 def _look_policy(work: Work, name: str, document: dict[str, Any], text: str) -> Seen:
     if work.iam.policy(work.entity, name) == document:
-        return Seen(True, f"{_who(work)}: {text}")
+        return Seen(True, f"{who(work)}: {text}")
     return _missing(work, name)
 
 
@@ -214,18 +222,16 @@ def _missing(work: Work, policy: str) -> Seen:
         else:
             work.iam.call("GetRole", RoleName=entity.name)
     except NotFoundError:
-        return Seen(True, f"{_who(work)} does not exist any more")
-    return Seen(False, f"{_who(work)}: policy {policy} does not stand: it was taken away, or changed")
+        return Seen(True, f"{who(work)} does not exist any more")
+    return Seen(False, f"{who(work)}: policy {policy} does not stand: it was taken away, or changed")
 
 
 def _look_keys(work: Work) -> Seen:
     try:
         active = [key["AccessKeyId"] for key in _keys(work.iam, work.entity) if key["Status"] == "Active"]
     except NotFoundError:
-        return Seen(True, f"{_who(work)} does not exist any more")
-    return Seen(
-        not active, f"{_who(work)}: {told(active[0])} is Active" if active else f"{_who(work)}: no key is active"
-    )
+        return Seen(True, f"{who(work)} does not exist any more")
+    return Seen(not active, f"{who(work)}: {told(active[0])} is Active" if active else f"{who(work)}: no key is active")
 
 
 def _made_inactive(iam: Iam, user: Entity, key: str) -> str:
@@ -265,9 +271,10 @@ def _time_ns(what: str, text: str) -> int:
         raise RefusedError(f"{what} {text[:40]!r}, wanted RFC 3339") from error
 
 
-def _who(work: Work) -> str:
+def who(work: Work) -> str:
+    """The user or role in words."""
     return f"{work.entity.kind} {work.entity.name}"
 
 
 def _put(work: Work) -> str:
-    return f"iam:Put{work.entity.kind.capitalize()}Policy: {_who(work)} has"
+    return f"iam:Put{work.entity.kind.capitalize()}Policy: {who(work)} has"

@@ -4,7 +4,7 @@ A connector takes ``RevocationCommand`` and nothing else. It holds no state of i
 ``prove`` stands in the receipt. Doing a command twice must leave the provider as doing it once.
 """
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -54,12 +54,16 @@ class Permission(msgspec.Struct, frozen=True):
 
 
 class Deed(msgspec.Struct, frozen=True):
-    """What one rung of the ladder does at this provider. ``residual_s``: how long the provider may leave the access usable after it accepted, as it says itself."""
+    """What one rung of the ladder does at this provider. ``residual_s``: how long the provider may leave the access usable after it accepted, as it says itself.
+
+    ``undo``: what ``restore`` does about it; '' where it cannot be given back by machine.
+    """
 
     action: str
     does: str
     residual_s: float
     page: str = ""
+    undo: str = ""
 
 
 class Lack(msgspec.Struct, frozen=True):
@@ -142,3 +146,14 @@ class Connector(Protocol):
 
     async def close(self) -> None:
         """Lets connections go. Closing twice is harmless."""
+
+
+@runtime_checkable
+class Restorer(Protocol):
+    """What a connector may have besides: giving back what it took wrongly. Only ever begun by a person."""
+
+    async def restore(self, command: RevocationCommand, receipt: Receipt) -> Receipt:
+        """Undoes what the receipt says was done, and nothing else; twice is once. The receipt it gives tells the steps.
+
+        Raises ``NotOfferedError`` for what cannot be given back, ``RefusedError`` or ``UnavailableError``.
+        """

@@ -43,6 +43,7 @@ from streams.connectors.telling import proof_of, receipt_of, tried, wanted_deed
 ACCESS_TOKEN_S = 5400.0
 """Access tokens live 60 to 90 minutes: https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens, "Token lifetime"; less where continuous access evaluation holds."""
 NOBODY = "00000000-0000-0000-0000-000000000000"
+GONE = "sessions, keys and grants that were taken stay gone: whoever it is signs in, or is given them, again"
 SKEW_S = 60.0
 """How far Entra's clock may be from ours, and how coarse its stamps are."""
 Done = tuple[tuple[str, ...], dict[str, str]]
@@ -72,12 +73,14 @@ DESCRIPTION = Description(
             "grant: deletes what the user lets the app do; app whose key is not known: disables the service principal",
             ACCESS_TOKEN_S,
             f"{PAGES}/serviceprincipal-removepassword",
+            "user: enables the account; app whose key is not known: enables the service principal; keys, federated credentials and grants are gone",
         ),
         Deed(
             "quarantine_principal",
             "user: the same, and deletes the grants the user gave; app: disables the service principal",
             ACCESS_TOKEN_S,
             f"{PAGES}/serviceprincipal-update",
+            "user: enables the account; app: enables the service principal; grants are gone",
         ),
         Deed(
             "cut_delegation",
@@ -147,6 +150,20 @@ class EntraConnector:
         """Asks what is left."""
         prove = self._user_left if kind_of(command) == "user" else self._app_left
         return proof_of(command, *await prove(command, receipt))
+
+    async def restore(self, command: RevocationCommand, receipt: Receipt) -> Receipt:
+        """Enables what was disabled. An account that was disabled before could not have been used, so that it was enabled is taken for granted."""
+        wanted_deed(DESCRIPTION, command)
+        kind, steps = kind_of(command), receipt.steps
+        if "disabled the user" in steps:
+            await self._api.enable_user(_user(command))
+            done = "enabled the user"
+        elif "disabled the service principal" in steps:
+            await self._api.enable_principal((await self._principal(command)).id)
+            done = "enabled the service principal"
+        else:
+            raise NotOfferedError(f"Entra: nothing of this {kind} was disabled by the command. {GONE}")
+        return receipt_of(DESCRIPTION, command, (done, GONE), receipt.reference)
 
     async def close(self) -> None:
         """Lets the connections go."""

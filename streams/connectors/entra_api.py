@@ -95,13 +95,11 @@ class EntraApi:
 
     async def disable_user(self, user: str) -> None:
         """Update user: ``accountEnabled`` false."""
-        await self._http.ask(
-            "PATCH",
-            f"/users/{segment(user)}",
-            does="disable a user",
-            needs=ACCOUNTS,
-            json={"accountEnabled": False},
-        )
+        await self._switch(f"/users/{segment(user)}", "disable a user", ACCOUNTS, False)
+
+    async def enable_user(self, user: str) -> None:
+        """The same, true again."""
+        await self._switch(f"/users/{segment(user)}", "enable a user", ACCOUNTS, True)
 
     async def user(self, user: str) -> User:
         """Get user."""
@@ -163,13 +161,14 @@ class EntraApi:
 
     async def disable_principal(self, number: str) -> None:
         """Update servicePrincipal: ``accountEnabled`` false; no new tokens from then on."""
-        await self._http.ask(
-            "PATCH",
-            f"/servicePrincipals/{segment(number)}",
-            does="disable a service principal",
-            needs=APPS,
-            json={"accountEnabled": False},
-        )
+        await self._switch(f"/servicePrincipals/{segment(number)}", "disable a service principal", APPS, False)
+
+    async def enable_principal(self, number: str) -> None:
+        """The same, true again."""
+        await self._switch(f"/servicePrincipals/{segment(number)}", "enable a service principal", APPS, True)
+
+    async def _switch(self, path: str, does: str, needs: str, is_enabled: bool) -> None:
+        await self._http.ask("PATCH", path, does=does, needs=needs, json={"accountEnabled": is_enabled})
 
     async def grants(self, field: GrantField, number: str, **more: str) -> list[Named]:
         """List oauth2PermissionGrants of a client, or those one user gave: the first page. ``more``: further fields and what they must be."""

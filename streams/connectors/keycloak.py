@@ -30,11 +30,12 @@ from streams.connectors.base import (
 from streams.connectors.http_client import NotAllowedError, NotFoundError
 from streams.connectors.keycloak_admin import CLIENTS, REALM, USERS, Admin, Client
 from streams.connectors.keycloak_door import Door
+from streams.connectors.keycloak_restore import EXCHANGE, before_client, before_user, restored_client, restored_user
 from streams.connectors.settings.keycloak import Keycloak
+from streams.connectors.telling import receipt_of
 
 RESIDUAL_S = 1.0
 """A not-before counts in seconds."""
-EXCHANGE = "standard.token.exchange.enabled"
 _API = "https://www.keycloak.org/docs-api/latest/rest-api/index.html"
 _GUIDE = "https://www.keycloak.org/docs/latest/server_admin/"
 _DEEDS = (
@@ -53,6 +54,14 @@ _DEEDS = (
 )
 
 
+_UNDO = {
+    "narrow": "a client may exchange tokens again, if it might before",
+    "disable_credential": "a user, or a client without a secret, is enabled; a secret that was replaced is gone",
+    "quarantine_principal": "the client or the user is enabled; sessions and tokens stay void",
+    "cut_delegation": "a client may exchange tokens again; its new secret has to be read, and consents are the user's to give again",
+}
+
+
 class Target(NamedTuple):
     """What a command names: its kind (``client``, ``session``, ``user``), its name, and whose it is where known."""
 
@@ -65,7 +74,7 @@ DESCRIPTION = Description(
     name="keycloak",
     title="Keycloak",
     providers=("keycloak",),
-    deeds=tuple(Deed(action, does, RESIDUAL_S, _API) for action, does in _DEEDS),
+    deeds=tuple(Deed(action, does, RESIDUAL_S, _API, _UNDO.get(action, "")) for action, does in _DEEDS),
     permissions=(
         Permission(CLIENTS, "changing a client's secret, not-before and switches", _GUIDE),
         Permission(USERS, "ending sessions, disabling users, taking consents back", _GUIDE),
@@ -144,6 +153,18 @@ class KeycloakConnector:
             return self._proof(command, "inactive", tried[1], "what opened before is refused")
         return self._proof(command, "inactive", "read back", f"the {target.kind} is as the command wants it")
 
+    async def restore(self, command: RevocationCommand, receipt: Receipt) -> Receipt:
+        """Undoes a command where that can be; what was ended or replaced stays so."""
+        target = target_of(command)
+        await self._know_realm()
+        self._check_realm(command)
+        if target.kind == "client":
+            number, mark = receipt.reference.get("client", target.name), mark_of(command.action)
+            steps = await restored_client(self._admin, command.action, number, mark, receipt.reference)
+        else:
+            steps = await restored_user(self._admin, command.action, receipt.reference)
+        return receipt_of(DESCRIPTION, command, tuple(steps), receipt.reference)
+
     async def close(self) -> None:
         """Lets connections go."""
         await self._admin.close()
@@ -167,7 +188,7 @@ class KeycloakConnector:
         changes, steps = self._changes(command.action, client)
         attributes = {mark: command.command_id, **changes.pop("attributes", {})}  # type: ignore[dict-item]
         await self._admin.change_client(client.id, {**changes, "attributes": attributes})
-        return [f"client {client.client_id}: {', '.join(steps)}"], {"client": client.id}
+        return [f"client {client.client_id}: {', '.join(steps)}"], {"client": client.id, **before_client(client)}
 
     def _changes(self, action: str, client: Client) -> tuple[dict[str, object], list[str]]:
         changes: dict[str, object] = {}
@@ -210,8 +231,8 @@ class KeycloakConnector:
         if command.action == "cut_delegation":
             steps += await self._cut(target.owner, sorted(clients.values()))
         if command.action == "quarantine_principal":
-            more, _ = await self._stop_user(command, Target("user", target.owner, target.owner))
-            steps += more
+            more, before = await self._stop_user(command, Target("user", target.owner, target.owner))
+            steps, reference = steps + more, reference | before
         return steps, reference
 
     async def _session_is_over(self, command: RevocationCommand, target: Target, receipt: Receipt) -> str | None:
@@ -243,7 +264,7 @@ class KeycloakConnector:
         if command.action == "cut_delegation":
             steps += await self._cut(user.id, [])
         await self._admin.log_out(user.id)
-        return [*steps, "all sessions ended, tokens issued before now void"], {"user": user.id}
+        return [*steps, "all sessions ended, tokens issued before now void"], before_user(user)
 
     async def _user_is_stopped(self, command: RevocationCommand, target: Target, receipt: Receipt) -> str:
         user = await self._admin.user(receipt.reference.get("user") or target.owner or target.name)

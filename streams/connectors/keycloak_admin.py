@@ -192,6 +192,10 @@ class Admin:
         """Nobody logs in as this user any more."""
         await self._ask("PUT", f"/users/{segment(number)}", "disable a user", USERS, json={"enabled": False})
 
+    async def enable_user(self, number: str) -> None:
+        """The user may log in again."""
+        await self._ask("PUT", f"/users/{segment(number)}", "enable a user", USERS, json={"enabled": True})
+
     async def log_out(self, number: str) -> None:
         """Ends all of a user's sessions, and makes tokens issued before now void."""
         await self._ask("POST", f"/users/{segment(number)}/logout", "end a user's sessions", USERS)

@@ -54,12 +54,14 @@ def description(settings: Okta) -> Description:
                 "user: suspends and clears the sessions; client: deactivates every secret from before the command, after making a new one where none would be left; API token: deletes it",
                 ACCESS_TOKEN_S,
                 f"{PAGES}/tag/ApplicationSSOPublicKeys/",
+                "user: unsuspends; a client's secrets and a deleted API token are gone",
             ),
             Deed(
                 "quarantine_principal",
                 f"user: suspends, clears the sessions, revokes the grants{everywhere}; client: deactivates the app; API token: deletes it, and does the same to its user",
                 ACCESS_TOKEN_S,
                 f"{PAGES}/tag/UserLifecycle/",
+                "user: unsuspends; client: activates the app; grants, tokens and sessions are gone",
             ),
             Deed(
                 "cut_delegation",
@@ -124,6 +126,12 @@ class OktaConnector:
         """Asks what is left."""
         standing, method, text = await self._kinds[kind_of(command)].prove(command, receipt)
         return proof_of(command, standing, method, text)
+
+    async def restore(self, command: RevocationCommand, receipt: Receipt) -> Receipt:
+        """Undoes what was suspended or deactivated."""
+        wanted_deed(self._told, command)
+        steps = await self._kinds[kind_of(command)].restore(command, receipt)
+        return receipt_of(self._told, command, steps, receipt.reference, 0.0)
 
     async def close(self) -> None:
         """Lets the connections go."""

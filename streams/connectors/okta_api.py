@@ -112,6 +112,10 @@ class OktaApi:
         """Suspend a user; only one that is ``ACTIVE``."""
         await self._do("POST", f"/api/v1/users/{segment(user_id)}/lifecycle/suspend", "suspend a user", USERS)
 
+    async def unsuspend(self, user_id: str) -> None:
+        """Unsuspend a user; only one that is ``SUSPENDED``."""
+        await self._do("POST", f"/api/v1/users/{segment(user_id)}/lifecycle/unsuspend", "unsuspend a user", USERS)
+
     async def user_grants(self, user_id: str) -> list[Named]:
         """List all user grants."""
         answer = await self._get(f"/api/v1/users/{segment(user_id)}/grants", "look at a user's grants", USERS)
@@ -138,6 +142,10 @@ class OktaApi:
     async def deactivate_app(self, app_id: str) -> None:
         """Deactivate an application."""
         await self._do("POST", f"/api/v1/apps/{segment(app_id)}/lifecycle/deactivate", "deactivate an app", APPS)
+
+    async def activate_app(self, app_id: str) -> None:
+        """Activate an application."""
+        await self._do("POST", f"/api/v1/apps/{segment(app_id)}/lifecycle/activate", "activate an app", APPS)
 
     async def app_tokens(self, app_id: str) -> list[Named]:
         """List all application refresh tokens."""

@@ -4,10 +4,10 @@ import time
 from datetime import datetime
 
 from detector.policy.guardrails import RevocationCommand
-from streams.connectors.base import NotOfferedError, Receipt
+from streams.connectors.base import NotOfferedError, Receipt, RefusedError
 from streams.connectors.http_client import NotFoundError
 from streams.connectors.okta_api import OktaApi, Secret
-from streams.connectors.okta_user import STOPPED, Act, Done, Told, Users, quoted, rfc3339
+from streams.connectors.okta_user import GONE, STOPPED, WAS, Act, Done, Told, Users, quoted, rfc3339
 
 MOST_SECRETS = 2
 """So many secrets a client may have: createOAuth2ClientSecret."""
@@ -48,9 +48,20 @@ class Clients:
 
     async def _deactivate(self, command: RevocationCommand) -> Done:
         number = id_of(command)
-        if (await self._api.app(number)).status == "ACTIVE":
+        status = (await self._api.app(number)).status
+        if status == "ACTIVE":
             await self._api.deactivate_app(number)
-        return ("deactivated the app",), {}
+        return ("deactivated the app",), {WAS: status}
+
+    async def restore(self, command: RevocationCommand, receipt: Receipt) -> tuple[str, ...]:
+        """Activates an app that we deactivated."""
+        if command.action != "quarantine_principal":
+            raise NotOfferedError(f"Okta: {GONE}")
+        if receipt.reference.get(WAS) != "ACTIVE":
+            raise RefusedError("Okta: the app was not active before, or nobody knows: left as it is")
+        if (await self._api.app(id_of(command))).status != "ACTIVE":
+            await self._api.activate_app(id_of(command))
+        return ("activated the app", GONE)
 
     async def _cut(self, command: RevocationCommand) -> Done:
         number = id_of(command)
@@ -105,6 +116,12 @@ class ApiTokens:
             user = await self._users.of(command, receipt)
             return ("inactive" if user.status in STOPPED else "alive"), "user status", f"its user is {user.status}"
         return "inactive", "token", "no such token"
+
+    async def restore(self, command: RevocationCommand, receipt: Receipt) -> tuple[str, ...]:
+        """Of a quarantine its user; the token is deleted for good."""
+        if command.action != "quarantine_principal":
+            raise NotOfferedError("Okta: an API token that was deleted is gone, its user makes another")
+        return await self._users.restore(command, receipt)
 
     async def _delete(self, command: RevocationCommand) -> Done:
         """Deletes it. One that is not there is refused, unless the log says that it was revoked."""

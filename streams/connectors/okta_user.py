@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from detector.policy.guardrails import RevocationCommand
-from streams.connectors.base import Receipt, RefusedError, Standing
+from streams.connectors.base import NotOfferedError, Receipt, RefusedError, Standing
 from streams.connectors.okta_api import OktaApi, User
 
 Done = tuple[tuple[str, ...], dict[str, str]]
@@ -13,6 +13,9 @@ Done = tuple[tuple[str, ...], dict[str, str]]
 Told = tuple[Standing, str, str]
 """Standing, method and text of a proof."""
 Act = Callable[[RevocationCommand], Awaitable[Done]]
+WAS = "was"
+"""A key of a receipt's reference: the status before."""
+GONE = "sessions, tokens, grants and secrets that were taken stay gone: whoever it is signs in, or is given them, again"
 STOPPED = ("SUSPENDED", "DEPROVISIONED")
 SKEW_NS = 5 * 10**9
 """How far Okta's clock may be from ours."""
@@ -38,7 +41,7 @@ class Users:
         user, reference = await self._found(command)
         steps = await self._suspended(user)
         await self._api.clear_sessions(user.id, True)
-        return (*steps, "cleared the user's sessions and tokens"), reference
+        return (*steps, "cleared the user's sessions and tokens"), reference | {WAS: user.status}
 
     async def quarantine(self, command: RevocationCommand) -> Done:
         """The same, and everything the user ever granted."""
@@ -49,6 +52,19 @@ class Users:
             await self._api.log_out_everywhere(reference["user"])
             steps += ("logged the user out of every app",)
         return steps, reference
+
+    async def restore(self, command: RevocationCommand, receipt: Receipt) -> tuple[str, ...]:
+        """Unsuspends a user that we suspended. Sessions, tokens and grants stay gone."""
+        if command.action not in ("disable_credential", "quarantine_principal"):
+            raise NotOfferedError(f"Okta: {GONE}")
+        if receipt.reference.get(WAS) != "ACTIVE":
+            was = receipt.reference.get(WAS, "")
+            raise RefusedError(f"Okta: the user was {was or 'nobody knows what, the answer was lost'}: left as it is")
+        user = await self._api.user(receipt.reference["user"])
+        if user.status != "SUSPENDED":
+            return (f"found the user {user.status}", GONE)
+        await self._api.unsuspend(user.id)
+        return ("unsuspended the user", GONE)
 
     async def prove(self, command: RevocationCommand, receipt: Receipt) -> Told:
         """What is left of the user's access. Where the answer of an attempt was lost, the user is looked for anew, and when the sessions were cleared nobody knows."""

@@ -63,6 +63,13 @@ def _section(field: str, told: Description) -> str:
     lines = [f"## {told.title}", "", "| action | does | residual | source |", "|---|---|---|---|"]
     for deed in told.deeds:
         lines.append(f"| `{deed.action}` | {deed.does} | {deed.residual_s:g} s | {_link(deed.page)} |")
+    if undone := [deed for deed in told.deeds if deed.undo]:
+        lines += [
+            "",
+            "Given back by `outpace restore` ([the responder](respond.md#giving-back)), what is not named here is not:",
+            "",
+        ]
+        lines += [f"- `{deed.action}`: {deed.undo}." for deed in undone]
     if told.lacks:
         lines += ["", "Not here:", ""]
         lines += [f"- `{lack.action}`: {lack.why}." for lack in told.lacks]

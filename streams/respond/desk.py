@@ -26,8 +26,8 @@ from streams.respond.outcomes import outcome_of
 from streams.respond.store import Kept, Request, Store
 
 log = logger("respond")
-MOVING = ("commanded", "held", "approved", "executing", "accepted", "proven")
-TOLD = ("held", "alerted", "proven", "still_alive", "raced", "dead")
+MOVING = ("commanded", "held", "approved", "executing", "accepted", "restoring", "proven")
+TOLD = ("held", "alerted", "proven", "still_alive", "raced", "dead", "restored", "kept")
 """What people are told of, where a place to tell them is set up."""
 _LEDGER_KINDS = {"commanded": "command", "held": "approval"}
 
@@ -100,7 +100,7 @@ class Desk:
                 continue  # over, or moved to later since
             if kept.containment.state == "held":
                 self._readmit(kept)
-            elif kept.containment.state in ("approved", "executing", "accepted"):
+            elif kept.containment.state in ("approved", "executing", "accepted", "restoring"):
                 found.append(command_id)
         return found
 
@@ -124,18 +124,20 @@ class Desk:
         self._keep(kept._replace(containment=after))
 
     def fail(self, command_id: str, text: str) -> None:
-        """Nobody can carry it out: a dead letter."""
+        """Nobody can carry it out: a dead letter. What was to be given back stays taken."""
         kept = self.current[command_id]
+        is_undoing = kept.containment.state == "restoring"
+        end = state_of.kept if is_undoing else state_of.failed
         with self.store.transaction():
-            self._move(kept, state_of.failed(kept.containment, self.clock(), text))
-        log.error("dead letter", **_named(kept.containment), reason=text)
+            self._move(kept, end(kept.containment, self.clock(), text))
+        log.error("not given back" if is_undoing else "dead letter", **_named(kept.containment), reason=text)
         self._show_standing()
 
     def pass_on(self, command_id: str, text: str) -> None:
         """Nobody does this to such a credential: the next rung follows. Where none is allowed, or people did not approve more, it is a dead letter."""
         kept = self.current[command_id]
         c = kept.containment
-        if c.is_fallback or next_rung(c.command, self.policy) is None:
+        if c.state == "restoring" or c.is_fallback or next_rung(c.command, self.policy) is None:
             self.fail(command_id, text)
             return
         with self.store.transaction():
@@ -147,6 +149,13 @@ class Desk:
         after = state_of.accepted(
             kept.containment, receipt.accepted_ns, receipt.residual_s, self.clock(), "; ".join(receipt.steps)
         )
+        with self.store.transaction():
+            self._move(kept._replace(receipt=receipt), after)
+
+    def restored(self, command_id: str, receipt: Receipt) -> None:
+        """A provider gave it back."""
+        kept = self.current[command_id]
+        after = state_of.restored(kept.containment, self.clock(), "; ".join(receipt.steps))
         with self.store.transaction():
             self._move(kept._replace(receipt=receipt), after)
 
@@ -203,6 +212,8 @@ class Desk:
                 log.warning("request for a command nobody knows", verb=request.verb)
             elif request.verb == "redrive":
                 self._redrive(kept, request)
+            elif request.verb == "restore":
+                self._restore(kept, request)
             else:
                 self._vote(kept, request)
         self._show_standing()
@@ -313,6 +324,24 @@ class Desk:
             reason=request.reason[:400] or text[:400],
         )
         self._move(kept, after)
+
+    def _restore(self, kept: Kept, request: Request) -> None:
+        """Before the provider is asked: from here on no use of the credential counts against it."""
+        c = kept.containment
+        if c.state not in state_of.RESTORABLE or kept.receipt is None:
+            log.warning("nothing to give back", **_named(c), state=c.state)
+            return
+        text = f"to be given back, asked by {request.person}"
+        body = msgspec.json.encode({"person": request.person, "asked_ns": request.asked_ns, "state": c.state})
+        self.store.ledger.append(
+            "restore",
+            c.command.command_id,
+            body,
+            time_ns=self.clock(),
+            owner=request.person[:200],
+            reason=request.reason[:400] or text[:400],
+        )
+        self._move(kept, state_of.restoring(c, self.clock(), self.terms, text))
 
     def _move(self, kept: Kept, after: Containment, method: str = "", next_command_id: str = "") -> None:
         """Puts a step on record, inside the caller's transaction, and begins what follows from it."""

@@ -11,7 +11,15 @@ from collections.abc import Callable
 from typing import Literal
 
 from detector.containment import Containment
-from streams.connectors.base import Connector, NotOfferedError, Proof, Receipt, RefusedError, UnavailableError
+from streams.connectors.base import (
+    Connector,
+    NotOfferedError,
+    Proof,
+    Receipt,
+    RefusedError,
+    Restorer,
+    UnavailableError,
+)
 from streams.connectors.registry import Registry
 from streams.logs import logger
 from streams.metrics import Metrics
@@ -98,7 +106,9 @@ class Executor:
         kept = self.desk.current[command_id]
         try:
             connector = self._connector(kept)
-            if kept.containment.state == "accepted":
+            if kept.containment.state == "restoring":
+                await self._restore(kept, connector)
+            elif kept.containment.state == "accepted":
                 await self._prove(kept, connector)
             elif is_fresh or not await self._is_done_already(kept, connector):
                 if not is_fresh:
@@ -127,6 +137,14 @@ class Executor:
         receipt = await asyncio.wait_for(connector.revoke(command), self.call_s)
         self._available(command.provider)
         self.desk.accept(command.command_id, receipt)
+
+    async def _restore(self, kept: Kept, connector: Connector) -> None:
+        command = kept.containment.command
+        if not isinstance(connector, Restorer) or kept.receipt is None:
+            raise NotOfferedError(f"{connector.describe().title}: gives nothing back by itself")
+        receipt = await asyncio.wait_for(connector.restore(command, kept.receipt), self.call_s)
+        self._available(command.provider)
+        self.desk.restored(command.command_id, receipt)
 
     async def _is_done_already(self, kept: Kept, connector: Connector) -> bool:
         """Whether an earlier attempt did it after all; then it is taken as accepted now."""

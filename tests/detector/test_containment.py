@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from detector import containment as machine
-from detector.containment import FOLLOWS, Containment, Race, Sighting, Terms
+from detector.containment import FOLLOWS, RESTORABLE, Containment, Race, Sighting, Terms
 from detector.errors import ContainmentError
 from detector.event import Outcome
 from detector.policy.guardrails import RevocationCommand
@@ -173,6 +173,9 @@ def test_no_step_leads_where_the_table_does_not(before: Any, after: Any) -> None
         "executing": lambda: machine.begun(c, START),
         "accepted": lambda: machine.accepted(c, START, 1.0, START, ""),
         "dead": lambda: machine.failed(c, START, ""),
+        "restoring": lambda: machine.restoring(c, START, TERMS, ""),
+        "restored": lambda: machine.restored(c, START, ""),
+        "kept": lambda: machine.kept(c, START, ""),
     }
     if after not in steps:
         return
@@ -181,6 +184,16 @@ def test_no_step_leads_where_the_table_does_not(before: Any, after: Any) -> None
     else:
         with pytest.raises(ContainmentError, match="cannot become"):
             steps[after]()
+
+
+def test_only_what_was_taken_is_given_back_and_no_later_use_counts_then() -> None:
+    assert set(RESTORABLE) == {"accepted", "proven", "still_alive", "raced", "kept"}
+    asked = machine.restoring(accepted(), START + 9 * SECOND, TERMS, "asked by maria")
+    assert (asked.state, asked.due_ns, asked.deadline_ns) == ("restoring", START + 9 * SECOND, START + 309 * SECOND)
+    for c in (asked, machine.restored(asked, START + 9 * SECOND, "given back")):
+        assert machine.sighted(c, use(10.0, Outcome.SUCCESS), START + 11 * SECOND, TERMS) == c
+        assert machine.sighted(c, use(10.0, Outcome.SUCCESS, race="minted"), START + 11 * SECOND, TERMS) == c
+    assert machine.put_off(asked, START + 10 * SECOND, "status 503").attempts == 1
 
 
 def test_it_survives_being_written_down() -> None:

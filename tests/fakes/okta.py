@@ -46,10 +46,12 @@ class FakeOkta(FakeProvider):
             ("GET", users, manage, self.get_user),
             ("DELETE", users + "/sessions", manage, self.clear),
             ("POST", users + "/lifecycle/suspend", manage, self.suspend),
+            ("POST", users + "/lifecycle/unsuspend", manage, self.unsuspend),
             ("GET", users + "/grants", manage, lambda r: self.listed(self.user_grants)),
             ("DELETE", users + "/grants", manage, self.revoke_grants),
             ("GET", apps, "okta.apps.manage", lambda r: web.json_response(self.app)),
             ("POST", apps + "/lifecycle/deactivate", "okta.apps.manage", self.deactivate),
+            ("POST", apps + "/lifecycle/activate", "okta.apps.manage", self.activate),
             ("GET", apps + "/tokens", "okta.apps.manage", lambda r: self.listed(self.app_tokens)),
             ("DELETE", apps + "/tokens", "okta.apps.manage", self.revoke_tokens),
             ("GET", apps + "/grants", "okta.appGrants.manage", lambda r: self.listed(self.app_grants)),
@@ -108,6 +110,18 @@ class FakeOkta(FakeProvider):
             return web.json_response({"errorCode": "E0000001"}, status=400)
         if self.does:
             self.user["status"] = "SUSPENDED"
+        return web.json_response({})
+
+    async def unsuspend(self, _request: web.Request) -> web.StreamResponse:
+        if self.user["status"] != "SUSPENDED":
+            return web.json_response({"errorCode": "E0000001"}, status=400)
+        if self.does:
+            self.user["status"] = "ACTIVE"
+        return web.json_response({})
+
+    async def activate(self, _request: web.Request) -> web.StreamResponse:
+        if self.does:
+            self.app["status"] = "ACTIVE"
         return web.json_response({})
 
     async def revoke_grants(self, _request: web.Request) -> web.StreamResponse:

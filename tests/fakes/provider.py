@@ -4,8 +4,19 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 
+import msgspec
+
 from detector.policy.guardrails import RevocationCommand
-from streams.connectors.base import Deed, Description, Finding, Proof, Receipt, RefusedError, UnavailableError
+from streams.connectors.base import (
+    Deed,
+    Description,
+    Finding,
+    NotOfferedError,
+    Proof,
+    Receipt,
+    RefusedError,
+    UnavailableError,
+)
 
 DEEDS = ("narrow", "revoke_session", "disable_credential", "quarantine_principal", "cut_delegation")
 
@@ -21,6 +32,7 @@ class FakeConnector:
     refuses: bool = False
     cannot_prove: bool = False
     slow_s: float = 0.0
+    gives_nothing_back: bool = False
     offers: tuple[str, ...] = DEEDS
     gone: set[str] = field(default_factory=set)
     changes: Counter[str] = field(default_factory=Counter)
@@ -68,6 +80,17 @@ class FakeConnector:
         else:
             standing = "inactive" if command.command_id in self.gone else "alive"
         return Proof(command_id=command.command_id, standing=standing, method="fake", text=standing, asked_ns=1)
+
+    async def restore(self, command: RevocationCommand, _receipt: Receipt) -> Receipt:
+        self.asked.append(f"restore {command.action}")
+        await asyncio.sleep(self.slow_s)
+        if self.gives_nothing_back:
+            raise NotOfferedError("Fake: what was ended stays ended")
+        if self.down_for:
+            self.down_for -= 1
+            raise UnavailableError("status 503")
+        self.gone.discard(command.command_id)
+        return msgspec.structs.replace(self.receipt(command), steps=("given back",))
 
     async def close(self) -> None:
         return None

@@ -137,6 +137,12 @@ class AwsScene:
         with self.fake.unguarded():
             self._grant_us()
 
+    def grant(self, *permissions: str) -> None:
+        """We are allowed more than the connector says it needs for taking away."""
+        self.allowed += permissions
+        with self.fake.unguarded():
+            self._grant_us()
+
     def _stolen(self, action: str) -> tuple[Keys, str]:
         """The thief's keys and their principal: by nature a session's deed is about a session."""
         if action == "revoke_session" and not self.is_about_roles:

@@ -422,3 +422,78 @@ def test_a_lie_is_found_out_by_the_next_use_and_costs_the_next_rung_there_is(
         assert taken == next_rung(place, rung)
 
     played(tmp_path, place, rung, test, Perjured)
+
+
+GIVEN_BACK = [
+    ("aws", "narrow"),
+    ("aws", "revoke_session"),
+    ("aws", "disable_credential"),
+    ("aws", "quarantine_principal"),
+    ("aws", "cut_delegation"),
+    ("entra secret", "quarantine_principal"),
+    ("keycloak client", "narrow"),
+    ("keycloak client", "quarantine_principal"),
+    ("okta client", "quarantine_principal"),
+]
+"""By place and rung: what can be given back so that the very same credential works again."""
+
+
+@pytest.mark.parametrize(("place", "rung"), GIVEN_BACK)
+def test_what_was_taken_wrongly_works_again_once_a_person_asks_and_its_use_costs_nothing(
+    tmp_path: Path, place: str, rung: str
+) -> None:
+    async def test(whole: Whole, scene: Any, command: RevocationCommand) -> None:
+        whole.deliver(command)
+        await whole.settle(step_s=0.5)
+        assert not await scene.use(rung)
+        if place == "aws":
+            await asyncio.to_thread(scene.grant, "iam:DeleteUserPolicy", "iam:DeleteRolePolicy")
+        whole.desk.answer(Request(1, command.command_id, "restore", "maria", "a new release", whole.clock.now_ns))
+        await whole.settle()
+        assert whole.states()[-2:] == ["restoring", "restored"], whole.outcomes[-1].text
+        assert await scene.use(rung), "it still does not work"
+        whole.saw(command, is_let_in=True)
+        await whole.settle(step_s=600.0)
+        assert whole.states()[-1] == "restored"
+        assert whole.outcomes[-1].steps
+        assert [kind for kind in whole.kinds() if kind == "restore"] == ["restore"]
+
+    played(tmp_path, place, rung, test)
+
+
+def test_a_permission_that_is_missing_for_giving_back_is_named_and_it_can_be_asked_again(tmp_path: Path) -> None:
+    async def test(whole: Whole, scene: Any, command: RevocationCommand) -> None:
+        whole.deliver(command)
+        await whole.settle(step_s=0.5)
+        for verdict, granted in (("kept", ()), ("restored", ("iam:DeleteUserPolicy",))):
+            await asyncio.to_thread(scene.grant, *granted)
+            whole.desk.answer(Request(1, command.command_id, "restore", "maria", "", whole.clock.now_ns))
+            await whole.settle()
+            assert whole.states()[-1] == verdict
+            assert granted or "iam:DeleteUserPolicy" in whole.outcomes[-1].text
+
+    played(tmp_path, "aws", "narrow", test)
+
+
+@pytest.mark.parametrize(
+    ("place", "rung", "why"),
+    [
+        ("keycloak client", "revoke_session", "what was ended stays ended"),
+        ("keycloak client", "disable_credential", "the old secret is gone"),
+        ("okta session", "revoke_session", "stay gone"),
+        ("okta api token", "disable_credential", "its user makes another"),
+        ("entra secret", "disable_credential", "stay gone"),
+        ("vault token", "revoke_session", "gives nothing back by itself"),
+    ],
+)
+def test_what_is_destroyed_stays_taken_and_it_is_said_why(tmp_path: Path, place: str, rung: str, why: str) -> None:
+    async def test(whole: Whole, scene: Any, command: RevocationCommand) -> None:
+        whole.deliver(command)
+        await whole.settle(step_s=0.5)
+        whole.desk.answer(Request(1, command.command_id, "restore", "maria", "", whole.clock.now_ns))
+        await whole.settle()
+        assert whole.states()[-2:] == ["restoring", "kept"]
+        assert why in whole.outcomes[-1].text
+        assert not await scene.use(rung)
+
+    played(tmp_path, place, rung, test)
