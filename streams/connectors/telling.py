@@ -30,7 +30,7 @@ def not_offered(told: Description, action: str) -> str:
     """What to say of a rung a connector has not: why, and which it has."""
     why = told.why_not(action)
     known = ", ".join(deed.action for deed in told.deeds)
-    return f"{told.title}: cannot {action}{f', {why}' if why else ''}; only {known}"
+    return f"{told.title}: cannot {action}, {f'{why}; ' if why else ''}only {known}"
 
 
 def receipt_of(

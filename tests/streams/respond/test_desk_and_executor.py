@@ -108,7 +108,7 @@ def test_a_rung_that_is_not_offered_is_passed_over_to_the_next_that_is(tmp_path:
         ("disable_credential", "still_alive"),
         ("quarantine_principal", "proven"),
     ]
-    assert scene.of(1).text.startswith("Fake: cannot revoke_session; only quarantine_principal. A webhook")
+    assert scene.of(1).text.startswith("Fake: cannot revoke_session, only quarantine_principal. A webhook")
     assert scene.connector.asked == ["revoke quarantine_principal", "prove quarantine_principal"]
 
 
@@ -116,7 +116,7 @@ def test_a_person_where_nobody_can_be_stepped_up_loses_nothing_more_and_people_a
     scene = Scene(tmp_path)
     run(scene, command(action="step_up", path="human"))
     assert (scene.states(), scene.connector.asked) == (["commanded", "approved", "executing", "dead"], [])
-    assert "cannot step_up; only narrow, revoke_session" in scene.of(1).text
+    assert "cannot step_up, only narrow, revoke_session" in scene.of(1).text
 
 
 def test_where_nothing_higher_is_allowed_a_rung_that_is_not_offered_is_a_dead_letter(tmp_path: Path) -> None:
