@@ -77,8 +77,8 @@ class ThresholdRules:
 
     name = "threshold_rules"
     tuned = (
-        "Six knobs (window of the sum, power, cap, exceptions, rarity, grace) by some fifty random steps uphill on shop 21 and programs 31; risks and thresholds "
-        "as shipped. Without exceptions and the sum, each rule by itself, no threshold contained an attack there."
+        "Six knobs (window of the sum, power, cap, exceptions, rarity, grace) by some sixty random steps uphill on shop 21, programs 31 and heavy_tail 41; risks and thresholds "
+        "as shipped. Without exceptions and the sum, each rule by itself, no threshold contained an attack of the first two."
     )
 
     def __init__(self, knobs: Knobs = Knobs()) -> None:  # noqa: B008 (immutable)
