@@ -11,6 +11,7 @@ used to something it has not yet done.
 
 import re
 from fnmatch import translate
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Annotated, Literal, NamedTuple, get_args
@@ -227,8 +228,9 @@ def signal_mask(names: tuple[Signal, ...]) -> int:
     return sum(1 << SIGNALS.index(name) for name in set(names))
 
 
+@cache
 def load(provider: str) -> AttackerLanguage:
-    """The language shipped for a provider, such as ``aws`` or ``okta``.
+    """The language shipped for a provider, such as ``aws`` or ``okta``; read once a process.
 
     Raises ``LanguageError`` where none is shipped.
     """

@@ -124,6 +124,30 @@ def test_every_signal_is_documented() -> None:
     assert set(SIGNALS) <= told
 
 
+def blind_spots() -> list[str]:
+    """The page's sections, one a blind spot."""
+    return text_of("docs/blind-spots.md").split("\n## ")[1:]
+
+
+def test_every_blind_spot_names_the_one_test_that_plays_it() -> None:
+    played = re.findall(r"^def (test_\w+)\(", text_of("tests/detector/test_blind_spots.py"), re.MULTILINE)
+    named = [re.findall(r"Test: `(\w+)`", section) for section in blind_spots()]
+    assert named == [[name] for name in played]
+
+
+def test_every_blind_spot_says_what_was_seen_and_what_would_see_it() -> None:
+    assert [s for s in blind_spots() if "Seen today: " not in s or "**What would see it:**" not in s] == []
+
+
+def test_the_table_of_blind_spots_leads_to_every_section_and_to_files_that_exist() -> None:
+    headings = [section.partition("\n")[0] for section in blind_spots()]
+    anchors = [re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings]
+    rows = [row for row in rows_of("docs/blind-spots.md") if "](#" in row[-1]]
+    assert {re.findall(r"\(#([\w-]+)\)", row[2])[0] for row in rows} == set(anchors)
+    files = {name for row in rows for name in re.findall(r"`([\w/]+(?:\.py|/))`", row[0])}
+    assert [name for name in files if not (ROOT / name).exists()] == []
+
+
 def test_make_targets_named_in_the_documents_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):.*##", text_of("Makefile"), re.MULTILINE))
     named = {target for path in DOCUMENTS for target in re.findall(r"`make ([a-z]+)`", path.read_text("utf-8"))}
