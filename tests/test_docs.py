@@ -149,9 +149,9 @@ def test_the_table_of_blind_spots_leads_to_every_section_and_to_files_that_exist
 
 
 def test_make_targets_named_in_the_documents_exist() -> None:
-    targets = set(re.findall(r"^([a-z]+):.*##", text_of("Makefile"), re.MULTILINE))
-    named = {target for path in DOCUMENTS for target in re.findall(r"`make ([a-z]+)`", path.read_text("utf-8"))}
-    named |= set(re.findall(r"^make ([a-z]+)$", text_of("README.md"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):.*##", text_of("Makefile"), re.MULTILINE))
+    named = {target for path in DOCUMENTS for target in re.findall(r"`make ([a-z-]+)`", path.read_text("utf-8"))}
+    named |= set(re.findall(r"^make ([a-z-]+)$", text_of("README.md"), re.MULTILINE))
     assert {"demo", "test"} <= named <= targets
 
 

@@ -72,8 +72,12 @@ def main() -> int:
     except InputError as error:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 2
-    tell({"without": found}, asked.json, lambda told: sys.stdout.write(markdown(told["without"]) + "\n"))
+    tell({"without": found}, asked.json, lambda told: _print(told["without"]))
     return 0
+
+
+def _print(found: Sequence[dict[str, Any]]) -> None:
+    sys.stdout.write(markdown(found) + "\n")
 
 
 def _run(ablation: Ablation | None, arguments: Sequence[str]) -> dict[str, Any]:

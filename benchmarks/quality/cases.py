@@ -22,7 +22,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     estate: str
     seed: int
     identities: int = 250
-    days: int = 30
+    days: int = 26
     baseline_days: int = 7
     attacks: int = 72
 
