@@ -8,8 +8,14 @@ from benchmarks.peers.detection.features import EVERY_EVENTS, NAMES, earlier, si
 from benchmarks.peers.detection.half_space_trees import HalfSpaceTreesPeer
 from benchmarks.peers.detection.loda import LodaPeer
 from benchmarks.peers.detection.one_class_svm import OneClassSvmPeer
+from benchmarks.peers.detection.rrcf import RandomCutForestPeer
 
-PEERS: tuple[Peer, ...] = (HalfSpaceTreesPeer(trees=10, window=200), LodaPeer(), OneClassSvmPeer())
+PEERS: tuple[Peer, ...] = (
+    HalfSpaceTreesPeer(trees=10, window=200),
+    LodaPeer(),
+    OneClassSvmPeer(),
+    RandomCutForestPeer(trees=10),
+)
 PRINCIPALS = 6
 ROUTINE = 6000
 ATTACK = 20

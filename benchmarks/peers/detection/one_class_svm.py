@@ -19,10 +19,10 @@ class OneClassSvmPeer(msgspec.Struct):
     outside."""
 
     name: str = "one_class_svm"
-    tuned: str = "kernel width 0.001 to 0.01, nu 0.01 or 0.1, cut 4 or 8 sd, by the share contained on shop 21, programs 31 and heavy_tail 41"
+    tuned: str = "kernel width 0.001 to 0.03, nu 0.01 to 0.3, cut 4 or 8 sd, by the share contained on shop 21, programs 31 and heavy_tail 41"
     features: int = 400
     gamma: float = 0.01
-    nu: float = 0.1
+    nu: float = 0.3
     step: float = 0.05
     limit_sd: float = 4.0
     prior: float = 100.0

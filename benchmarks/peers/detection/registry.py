@@ -7,6 +7,7 @@ from benchmarks.peers.detection.loda import LodaPeer
 from benchmarks.peers.detection.markov import Markov
 from benchmarks.peers.detection.new_terms import NewTerms
 from benchmarks.peers.detection.one_class_svm import OneClassSvmPeer
+from benchmarks.peers.detection.rrcf import RandomCutForestPeer
 from benchmarks.peers.detection.rules import ThresholdRules
 from benchmarks.peers.detection.stide import Stide
 
@@ -19,4 +20,5 @@ PEERS: tuple[Peer, ...] = (
     HalfSpaceTreesPeer(),
     LodaPeer(),
     OneClassSvmPeer(),
+    RandomCutForestPeer(),
 )
