@@ -15,9 +15,7 @@ class HalfSpaceTreesPeer(msgspec.Struct):
     """One forest for everybody, over vectors measured against their principal's own past. ``limit_sd``: where deviations are cut, which also bounds the trees."""
 
     name: str = "half_space_trees"
-    tuned: str = (
-        "trees 10 to 100, window 250 to 4000, height 8 to 12, cut 4 or 8 sd, by the share contained on the tuning cases"
-    )
+    tuned: str = "trees 10 to 100, window 250 to 4000, height 8 or 12, by the share contained on the tuning cases"
     trees: int = 50
     height: int = 8
     window: int = 4000

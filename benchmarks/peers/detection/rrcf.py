@@ -34,7 +34,7 @@ class RandomCutForestPeer(msgspec.Struct):
     """One forest for everybody, over vectors measured against their principal's own past. ``horizon``: a sample favours about so many latest vectors."""
 
     name: str = "rrcf"
-    tuned: str = "one to twenty-six features, cut 4 to 30 sd, 64 to 1024 points, 10 to 100 trees, by the share contained on shop 21, programs 31 and heavy_tail 41"
+    tuned: str = "one to twenty-six features, cut 4 to 30 sd, 256 or 1024 points, 10 to 40 trees, by the share contained on shop 21, programs 31 and heavy_tail 41"
     trees: int = 40
     points: int = 256
     horizon: int = 20_000
