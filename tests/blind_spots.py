@@ -79,18 +79,20 @@ class Log:
         on: Sequence[str] = ("data",),
     ) -> Records:
         """``calls`` in turn, ``times`` in all or each once, on the resources ``on`` in turn."""
-        records = []
-        for n in range(times or len(calls)):
-            call = calls[n % len(calls)]
-            name, error = (call, None) if isinstance(call, str) else call
-            self.written += 1
-            asked = {"requestParameters": {"name": on[n % len(on)]}}
-            records.append(cloudtrail(self.written, start_s + n * each_s, name, error=error, **who, **asked))
-        return records
+        return [
+            self._record(who, start_s + n * each_s, calls[n % len(calls)], on[n % len(on)])
+            for n in range(times or len(calls))
+        ]
 
     def week(self, who: Hand, calls: Sequence[Call], on: Sequence[str] = ("data",), each_s: float = 1200.0) -> Records:
-        """A week of routine."""
-        return self.did(who, 0.0, each_s, calls, int(WEEK_S / each_s), on)
+        """A week of routine, eight hours a day."""
+        moments = [day * DAY_S + n * each_s for day in range(7) for n in range(int(8 * HOUR_S / each_s))]
+        return [self._record(who, at_s, calls[n % len(calls)], on[n % len(on)]) for n, at_s in enumerate(moments)]
+
+    def _record(self, who: Hand, at_s: float, call: Call, on: str) -> dict[str, Any]:
+        name, error = (call, None) if isinstance(call, str) else call
+        self.written += 1
+        return cloudtrail(self.written, at_s, name, error=error, **who, requestParameters={"name": on})
 
     def minted(self, who: Hand, at_s: float, role: str, key: str) -> Records:
         """``who`` takes on a role; ``key`` is the session's."""

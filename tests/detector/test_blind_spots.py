@@ -168,7 +168,7 @@ def test_what_the_peers_do_every_day_is_nobodys_attack(stage: Stage, log: Log) -
 
     thief = log.did(teams[0], WEEK_S, 4.0, NAMES)
     stage.unseen(teams[0], thief, weeks((*NAMES, *usual)))
-    assert stage.revoked(teams[0], thief, weeks(usual))
+    assert stage.revoked(teams[0], thief, weeks(usual)).event_id == thief[2]["eventID"]
 
 
 def test_a_thief_in_the_middle_of_a_roll_out_is_alerted_of_at_most(stage: Stage, log: Log) -> None:
@@ -206,7 +206,9 @@ def test_calls_of_the_victims_own_between_the_thiefs_let_the_evidence_fall(stage
     ]
     baseline = estate(log, log.week(warehouse, own, each_s=600.0))
     mixed: list[Call] = [c for n, call in enumerate(FRESH) for c in (*own[6 * n : 6 * n + 6], call)]
-    stage.unseen(warehouse, log.did(warehouse, WEEK_S, 4.0, mixed), baseline, most="alert")
+    covered = log.did(warehouse, WEEK_S, 4.0, mixed)
+    stage.unseen(warehouse, covered, baseline, most="alert")
+    assert stage.revoked(warehouse, covered, baseline, budget=Budget(workload=PathBudget(2_500.0)))
     assert stage.revoked(warehouse, log.did(warehouse, WEEK_S, 4.0, FRESH), baseline)
 
 
