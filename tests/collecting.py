@@ -8,7 +8,8 @@ from typing import Any
 
 from streams.ingest.arrivals import Arrival, Cursor, Source
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
+"""Only bounds a hang: a busy machine is no fault."""
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:

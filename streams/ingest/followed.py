@@ -112,8 +112,6 @@ class Followed:
 
     def line_arrivals(self, *, takes_rest: bool) -> Iterator[Arrival]:
         """Whole lines from where we are. The last, without its newline, where it is a whole object nobody adds to, or with ``takes_rest``."""
-        if self._was_replaced():
-            self.offset, self.line, self._head_bytes = 0, 1, 0
         self.done, self._read_at = None, self.stamp
         while data := self._lines():
             yield self._line_arrival(data)
@@ -181,6 +179,8 @@ class Followed:
 
     def _lines(self) -> bytes:
         """The next whole lines, about a block of them; b'' where none is whole yet. A line past all bounds is given as it is."""
+        if self._was_replaced():  # looked at before each block: whoever took the last one may have taken long
+            self.offset, self.line, self._head_bytes = 0, 1, 0
         size = BLOCK_BYTES
         while True:
             data = self._read(self.offset, size)

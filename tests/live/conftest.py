@@ -86,7 +86,7 @@ def settings_file(tmp_path: Path) -> Callable[..., str]:
 def eventually() -> Callable[..., None]:
     """Asks again and again, until a condition holds or its time is up."""
 
-    def wait(condition: Callable[[], object], within_s: float = 20.0) -> None:
+    def wait(condition: Callable[[], object], within_s: float = 60.0) -> None:
         deadline = time.monotonic() + within_s
         while not condition():
             assert time.monotonic() < deadline, f"not within {within_s:g} s"

@@ -23,7 +23,7 @@ async def _produce(kafka: Kafka, topic: str, values: list[bytes]) -> None:
 
 async def _read(kafka: Kafka, topic: str, count: int) -> list[bytes]:
     consumer = AIOKafkaConsumer(topic, **aiokafka_settings(kafka), auto_offset_reset="earliest")
-    async with consumer, asyncio.timeout(30):
+    async with consumer, asyncio.timeout(60):
         return [(await consumer.getone()).value for _ in range(count)]
 
 

@@ -113,7 +113,7 @@ def watched(meanwhile: Callable[[], Awaitable[None]]) -> Metrics:
         watch = asyncio.create_task(watch_loop(metrics, every_s=0.001))
         before = looks(metrics)
         await meanwhile()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while looks(metrics) < before + 3:
                 await asyncio.sleep(0)
         watch.cancel()

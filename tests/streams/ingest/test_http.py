@@ -49,7 +49,7 @@ class Site:
 
 
 @asynccontextmanager
-async def site(settles: int = 10**9, within_s: float = 5.0, **more: Any) -> AsyncIterator[Site]:
+async def site(settles: int = 10**9, within_s: float = 60.0, **more: Any) -> AsyncIterator[Site]:
     import os
 
     os.environ |= {"TEST_INGEST_TOKEN": TOKEN, "TEST_INGEST_SIGNING": SIGNING}

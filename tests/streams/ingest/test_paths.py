@@ -1,5 +1,6 @@
 """Files and folders as a source: growing, rotated, truncated, half-written, compressed; and going on after a restart."""
 
+import asyncio
 import gzip
 import json
 import os
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from collecting import Collector, run
+from collecting import DEADLINE_S, Collector, run
 from conftest import cloudtrail, event_id, jsonl
 
 from streams.config import PathSource
@@ -152,6 +153,23 @@ def test_a_truncated_file_is_read_from_its_start(tmp_path: Path) -> None:
             assert got.ids == ids(0, 27)
 
     run(test())
+
+
+def test_a_file_replaced_while_its_last_block_is_still_worked_on_is_read_from_its_start(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(jsonl(records(0, 2)))
+
+    async def test() -> list[str]:
+        got: list[str] = []
+        async for arrival in source(path).arrivals({}):
+            got += [json.loads(line)["eventID"] for line in arrival.block.data.splitlines()]
+            if len(got) == 2:
+                path.write_bytes(jsonl(records(2, 20)))  # longer than before, and nobody looked in between
+            if len(got) >= 20:
+                break
+        return got
+
+    assert asyncio.run(asyncio.wait_for(test(), DEADLINE_S)) == ids(0, 22)
 
 
 def test_a_deleted_file_is_read_to_its_end_and_forgotten(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ async def running(*tasks: Any) -> AsyncIterator[None]:
             assert isinstance(found, asyncio.CancelledError), found
 
 
-async def until(is_so: Callable[[], bool], within_s: float = 20.0) -> None:
+async def until(is_so: Callable[[], bool], within_s: float = 60.0) -> None:
     async with asyncio.timeout(within_s):
         while not is_so():
             await asyncio.sleep(0.01)

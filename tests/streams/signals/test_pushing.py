@@ -45,7 +45,7 @@ def push(folder: Path, endpoint: Endpoint, until_came: int) -> tuple[Served, int
             tr.transmitter.send(messages)
             async with listening(endpoint.routes(), port):
                 pushing = asyncio.create_task(tr.pusher.run())
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     while len(endpoint.came) < until_came or tr.pusher._under_way:
                         await asyncio.sleep(0.01)
                 pushing.cancel()

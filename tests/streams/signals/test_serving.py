@@ -148,7 +148,7 @@ def test_two_processes_find_each_other_over_their_settings(tmp_path: Path, push:
     async def play() -> None:
         stop = asyncio.Event()
         both = [asyncio.create_task(run(s, stop, m)) for s, m in ((sender, told), (hearer, heard))]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not value(told, "outpace_sets_sent_total", signal="verification"):
                 assert not any(task.done() for task in both), [t.exception() for t in both if t.done()]
                 await asyncio.sleep(0.02)
