@@ -17,7 +17,8 @@ from detector.event import Path, Provider
 from detector.scoring import Knobs, walk
 from detector.state import EXHIBIT, NOTE, Arrays
 from models.compiled import compiled
-from models.hashing import numbered, text_key
+from models.hashing import numbered
+from models.text_keys import text_key
 
 METERED = np.dtype(
     [(name, "f4") for name in ("step_a", "step_b", "a", "b", "evidence", "gate")]

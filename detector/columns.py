@@ -9,9 +9,10 @@ from typing import Protocol
 
 import numpy as np
 
+from detector.event import FAMILIES as FAMILIES
 from detector.event import AuditEvent, Path, Provider
 from detector.language import AttackerLanguage, load
-from models.hashing import text_key
+from models.text_keys import text_key
 
 ROW = np.dtype(
     [
@@ -37,9 +38,6 @@ ROW = np.dtype(
         ("index", "u4"),
     ]
 )
-
-FAMILIES = ("sdk", "ci", "terraform", "scanner", "vendor", "cli", "console", "service")
-"""Client families a peer group is told apart by."""
 
 GROUPS = len(Provider) * len(Path) * len(FAMILIES)
 """Peer groups: provider × identity path × client family. Provider p's everybody is group ``GROUPS + p``."""

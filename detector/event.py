@@ -7,7 +7,10 @@ from enum import IntEnum
 
 import msgspec
 
-from models.hashing import text_key
+from models.text_keys import text_key
+
+FAMILIES = ("sdk", "ci", "terraform", "scanner", "vendor", "cli", "console", "service")
+"""Client families a peer group is told apart by."""
 
 
 class Outcome(IntEnum):

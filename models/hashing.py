@@ -1,16 +1,13 @@
-"""Stable 64-bit keys: the same text gives the same key in every process, on every machine.
+"""Stable 64-bit keys in compiled code: the same bytes give the same key in every process, on every machine.
 
-Python's ``hash()`` changes with the process, so nothing that is stored or ordered may use it. Text is hashed with BLAKE2b
-(RFC 7693) cut to eight bytes; keys are combined with the finaliser of SplitMix64 (Steele, Lea, Flood 2014).
+Keys are combined with the finaliser of SplitMix64 (Steele, Lea, Flood 2014). Those of a text are ``text_keys``'.
 """
-
-from functools import lru_cache
-from hashlib import blake2b
 
 import numpy as np
 from numba import njit, uint64
 
 from models.compiled import compiled
+from models.text_keys import NO_KEY
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -18,26 +15,6 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 _STEM_HALF = np.uint64(0xFFFFFFFF)
 _FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME = np.uint64(0x100000001B3)
-
-NO_KEY = 0
-"""The key of something absent. No text hashes to it."""
-
-
-@lru_cache(maxsize=1 << 16)
-def text_key(text: str) -> int:
-    """Stable key of a text; empty text gives ``NO_KEY``.
-
-    >>> text_key("iam:CreateAccessKey") == text_key("iam:CreateAccessKey")
-    True
-    >>> text_key("")
-    0
-    """
-    return bytes_key(text.encode("utf-8", "surrogatepass")) if text else NO_KEY
-
-
-def bytes_key(data: bytes) -> int:
-    """Stable key of some bytes."""
-    return int.from_bytes(blake2b(data, digest_size=8).digest(), "little") | 2
 
 
 @njit(uint64(uint64, uint64), cache=True, inline="always")

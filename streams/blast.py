@@ -5,7 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from cyclopts import Parameter, validators
@@ -23,11 +23,12 @@ from detector.event import AuditEvent
 from detector.sources.cloudtrail_minting import heir_of
 from detector.sources.cloudtrail_record import CloudTrailBatch
 from detector.sources.timestamps import format_time, parse_time_ns
-from streams.cli import STDIN, printable, terminal
 from streams.inputs import opened
 from streams.merge import Merge
-from streams.parsers import SOURCES, believable_until_ns, load_policy, parsers_of
+from streams.parsers import believable_until_ns, parsers_of
+from streams.policy_files import SOURCES, Source, load_policy
 from streams.progress import reading_progress
+from streams.terminal import logs_of, printable, terminal
 
 SEEN = 500_000
 """Ids of so many events are remembered: overlapping files bring the same ones twice."""
@@ -54,7 +55,7 @@ def blast(
     until: str | None = None,
     age_out_days: Annotated[float, Parameter(validator=validators.Number(gt=0))] = 90.0,
     policy: str | None = None,
-    source: Literal["cloudtrail", "okta", "keycloak", "kubernetes", "gcp", "entra", "github"] | None = None,
+    source: Source | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Show what a stolen credential reaches, and what to take away so that nothing is left of it, at the least loss.
@@ -78,7 +79,7 @@ def blast(
     json
         Print reach and cut as one JSON object.
     """
-    paths = ["-" if path == STDIN else path for path in paths]
+    paths = logs_of(paths)
     since_ns, until_ns = _time_ns("--since", since, -1), _time_ns("--until", until, 1 << 62)
     lineage = Lineage(credential, since_ns)
     chosen = load_policy(policy)

@@ -15,8 +15,8 @@ from detector.engine import Engine
 from detector.reasons import Exhibit
 from detector.sources.timestamps import format_time, parse_time_ns
 from detector.verdicts import own_actions
-from models.hashing import text_key
 from models.table import find
+from models.text_keys import text_key
 
 MOST_POINTS = 500
 MOST_EDGES = 40

@@ -11,8 +11,8 @@ from cyclopts import App, Parameter
 from rich.markup import escape
 from rich.table import Table
 
-from streams.cli import terminal
 from streams.config import Settings, read_settings
+from streams.terminal import terminal
 
 SECRETS = frozenset(
     {

@@ -23,7 +23,7 @@ from detector.event import AuditEvent, Mark, Outcome, Provider
 from detector.policy.guardrails import RevocationCommand
 from detector.policy.residual import LONGEST_S
 from detector.racing import race_of
-from models.hashing import text_key
+from models.text_keys import text_key
 from streams import connection
 from streams.config import Settings
 from streams.logs import logger

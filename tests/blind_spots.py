@@ -10,7 +10,7 @@ from conftest import cloudtrail
 
 from detector.decision import Decision
 from detector.sources.timestamps import parse_time_ns
-from models.hashing import text_key
+from models.text_keys import text_key
 from streams.replay import Replay
 
 Hand = dict[str, Any]

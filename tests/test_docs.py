@@ -168,7 +168,7 @@ def test_the_command_line_takes_every_command_of_the_readme(command: str) -> Non
 
 
 def test_every_option_of_replay_is_in_the_readme() -> None:
-    source = text_of("streams/cli.py").partition("def replay(")[2].partition(") -> int")[0]
+    source = text_of("streams/replay_command.py").partition("def replay(")[2].partition(") -> int")[0]
     options = re.findall(r"^    ([a-z_]+):", source.partition("*,")[2], re.MULTILINE)
     readme = text_of("README.md")
     assert options

@@ -10,9 +10,8 @@ from importlib import resources
 
 import msgspec
 
-from detector.columns import FAMILIES
 from detector.errors import ConfigError
-from detector.event import Path
+from detector.event import FAMILIES, Path
 
 REMEMBERED = 1 << 16
 

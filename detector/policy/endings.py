@@ -19,7 +19,7 @@ from detector.policy.ladder import is_temporary
 from detector.policy.leases import Ended, LeaseBook, Use, holder_of
 from detector.policy.tolerance import allowed_rungs, rank
 from detector.sources.timestamps import format_time
-from models.hashing import text_key
+from models.text_keys import text_key
 
 KNOWN = 200_000
 Found = list[tuple[int, Decision]]

@@ -22,8 +22,10 @@ from detector.sources.cloudtrail_quick import QuickWay
 from detector.sources.cloudtrail_record import CloudTrailBatch, Record, minted_credential
 from detector.sources.framing import Block, decode_block
 from detector.sources.spans import resource_keys
-from detector.sources.timestamps import FOREVER_NS, TimeColumn, no_believable_time
-from models.hashing import span_keys, text_key
+from detector.sources.time_column import TimeColumn
+from detector.sources.timestamps import FOREVER_NS, no_believable_time
+from models.hashing import span_keys
+from models.text_keys import text_key
 
 Parsed = tuple[CloudTrailBatch | None, list[Rejection]]
 

@@ -17,7 +17,7 @@ from detector.identity.rules import IdentityRules
 from detector.sources.cloudtrail_identity import UserIdentity, claims_of, default_path, identify
 from detector.sources.cloudtrail_record import MEMO, MINTING, Record, is_console_use, operation_of, outcome_of
 from detector.sources.memo import Memo
-from models.hashing import text_key
+from models.text_keys import text_key
 
 ACTOR_COLUMNS = ("credential", "principal", "agent", "group", "path", "marks")
 FAILED_LOGIN = int(Outcome.FAILED_AUTHENTICATION)

@@ -32,8 +32,10 @@ from detector.sources.cloudtrail_scan import (
 from detector.sources.exemplars import UNKNOWN, Exemplars
 from detector.sources.framing import Block
 from detector.sources.spans import resource_keys
-from detector.sources.timestamps import EARLIEST_NS, TimeColumn, no_believable_time
-from models.hashing import span_keys, text_key
+from detector.sources.time_column import TimeColumn
+from detector.sources.timestamps import EARLIEST_NS, no_believable_time
+from models.hashing import span_keys
+from models.text_keys import text_key
 
 ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 _HEAD = re.compile(rb'[ \t\r\n]*(?:(\{)[ \t\r\n]*"Records"[ \t\r\n]*:[ \t\r\n]*)?\[')

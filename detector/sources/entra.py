@@ -31,7 +31,7 @@ from detector.sources.entra_change import about, app_of, made_by
 from detector.sources.entra_fields import Fields, fields_of, known, named, time_ns
 from detector.sources.entra_names import audience, azure_operation, request_of, slug
 from detector.sources.events import EventParser, Sighting, text_of
-from models.hashing import text_key
+from models.text_keys import text_key
 
 _FOR_APPS = ("entra-key:", "entra-fic:", "entra-grant:")
 

@@ -20,7 +20,8 @@ from detector.identity.rules import IdentityRules
 from detector.sources.framing import Block, Decoded, decode_block, rejection
 from detector.sources.spans import stem_end
 from detector.sources.timestamps import FOREVER_NS
-from models.hashing import NO_KEY, bytes_key, numbered, text_key
+from models.hashing import numbered
+from models.text_keys import NO_KEY, bytes_key, text_key
 
 _MEMO = 1 << 16
 _ACTOR_KEYS = ("credential", "principal", "agent")

@@ -24,7 +24,7 @@ from detector.sources.events import EventParser, Sighting, as_object, branch_of,
 from detector.sources.gcp_gke import Entry, gke_event, gke_heir, is_of_kubernetes
 from detector.sources.gcp_names import account_in, is_account, is_plumbing, marks_of, operation_of, path_of, program
 from detector.sources.timestamps import check_span, parse_time_ns
-from models.hashing import text_key
+from models.text_keys import text_key
 
 _TOKENS = (
     "iamcredentials:GenerateAccessToken",

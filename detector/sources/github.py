@@ -22,7 +22,7 @@ from detector.errors import MalformedRecordError
 from detector.event import AuditEvent, Mark, Outcome, Path, Provider
 from detector.sources.events import EventParser, Sighting, as_object, identifier, text_of, unattributed
 from detector.sources.timestamps import check_span, parse_time_ns, span_fault
-from models.hashing import text_key
+from models.text_keys import text_key
 
 _ACTION = re.compile(r"^[a-z0-9_.-]+$", re.IGNORECASE)
 _NOT_WORD = re.compile(r"[^a-z0-9_.-]+")

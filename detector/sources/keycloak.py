@@ -34,7 +34,7 @@ from detector.identity.rules import IdentityRules
 from detector.sources.events import EventParser, Sighting, as_object, identifier, text_of, unattributed
 from detector.sources.keycloak_known import SERVICE_USER, Known
 from detector.sources.timestamps import FOREVER_NS, format_time, span_fault
-from models.hashing import text_key
+from models.text_keys import text_key
 
 _UNPROVEN = re.compile(
     r"^(invalid_(user_credentials|client_credentials|client|credentials|code|token|token_type|signature|issuer|grant"

@@ -35,7 +35,7 @@ from detector.sources.kubernetes_names import (
     program,
 )
 from detector.sources.timestamps import check_span, parse_time_ns
-from models.hashing import text_key
+from models.text_keys import text_key
 
 _EXTRA = "authentication.kubernetes.io/"
 _ISSUED = f"{_EXTRA}issued-credential-id"

@@ -22,8 +22,8 @@ from streams.backtest.pooling import Task, score_tasks
 from streams.backtest.result import VERSION, Result, as_json, curve_point, read_result
 from streams.backtest.running import at_budget
 from streams.backtest.table import tables
-from streams.cli import check_writable, printable, terminal
-from streams.parsers import load_policy
+from streams.policy_files import load_policy
+from streams.terminal import check_writable, printable, terminal
 from streams.whole import write_output
 
 Flag = Annotated[bool, Parameter(negative=())]

@@ -14,7 +14,7 @@ from detector.engine import Engine
 from detector.errors import InputError
 from detector.sources.cloudtrail import text_column
 from detector.sources.timestamps import format_time
-from models.hashing import text_key
+from models.text_keys import text_key
 from streams.backtest.case import Case
 
 OTHER = -1

@@ -10,13 +10,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from detector.errors import ConfigError
-from streams.cli import terminal
 from streams.config import read_settings
 from streams.connectors.base import Connector, Description
 from streams.connectors.catalogue import catalogue
 from streams.connectors.registry import Registry, registry_of
 from streams.doctor.command import table as findings_table
 from streams.doctor.finding import Finding, fault, ok, within_limit
+from streams.terminal import terminal
 
 connectors = App(name="connectors", help="Look at the connectors, and try what they need.")
 Json = Annotated[bool, Parameter(negative=())]

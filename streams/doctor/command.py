@@ -10,12 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from streams.admin import quiet_clients
-from streams.cli import terminal
 from streams.config import Settings, TopicSource, read_settings
 from streams.doctor.broker import broker_findings
 from streams.doctor.finding import Finding, ok
 from streams.doctor.machine import compiled_code_finding, state_finding
 from streams.doctor.sources import source_findings
+from streams.terminal import terminal
 
 _MARKS = {"ok": "[green]ok[/]", "fault": "[red]fix[/]", "skipped": "[yellow]skip[/]"}
 

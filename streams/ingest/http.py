@@ -27,7 +27,7 @@ from streams import standard_webhooks
 from streams.config import HttpSource, secret
 from streams.ingest.arrivals import Arrival, Cursor
 from streams.ingest.bodies import TooLargeError, lines_of, unpacked
-from streams.parsers import SOURCES
+from streams.policy_files import SOURCES
 
 TOLERANCE_S = 300
 MOST_WAITING = 64

@@ -22,7 +22,7 @@ import stamina
 
 from detector.event import Provider
 from detector.sources.framing import Block
-from models.hashing import text_key
+from models.text_keys import text_key
 from streams.config import KeycloakSource, secret
 from streams.ingest.arrivals import Arrival, Cursor
 from streams.logs import logger

@@ -24,7 +24,8 @@ from streams.frames import Columns
 from streams.ingest.arrivals import Arrival
 from streams.ingest.refused import Refused, refused
 from streams.logs import logger
-from streams.parsers import Parser, feeds_stamp, new_parsers
+from streams.parsers import Parser, new_parsers
+from streams.policy_files import feeds_stamp
 
 log = logger("ingest")
 HEAD_BYTES = 1 << 16

@@ -25,7 +25,7 @@ from streams.config import PathSource
 from streams.ingest.arrivals import Arrival, Cursor
 from streams.ingest.followed import Followed, Note, Stamp
 from streams.logs import logger
-from streams.parsers import SOURCES
+from streams.policy_files import SOURCES
 
 log = logger("ingest")
 PATIENCE_S = 10.0

@@ -21,7 +21,7 @@ from streams.config import Kafka, TopicSource
 from streams.connection import aiokafka_settings
 from streams.ingest.arrivals import Arrival, Cursor
 from streams.logs import logger
-from streams.parsers import SOURCES
+from streams.policy_files import SOURCES
 from streams.reading import is_lines
 
 log = logger("ingest")

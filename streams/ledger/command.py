@@ -19,10 +19,10 @@ from detector.ledger.examine import Examination, Fault
 from detector.ledger.head import Head, head_of, read_head
 from detector.ledger.record import Entry
 from detector.sources.timestamps import format_time
-from streams.cli import printable, terminal
 from streams.ledger.lines import ConsistencyLine, HeadLine, InclusionLine, Line, check, encode, line_of
 from streams.ledger.opened import entries_of, opened, rows, stored_frontier, verified
 from streams.ledger.store import Ledger
+from streams.terminal import printable, terminal
 
 ledger = App(name="ledger", help="Look at the ledger of what was decided, approved, commanded and done.")
 SHOWN_BODY = 60

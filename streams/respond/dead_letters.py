@@ -37,7 +37,7 @@ def list_(*, settings: str | None = None, json: bool = False) -> int:
         for c in dead:
             sys.stdout.write(msgspec.json.encode(c).decode() + "\n")
         return 0
-    from streams.cli import terminal
+    from streams.terminal import terminal
 
     table = Table("command", "since", "provider", "action", "principal", "why")
     for c in dead:

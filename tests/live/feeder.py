@@ -13,7 +13,7 @@ from streams import config
 from streams.inputs import opened
 from streams.merge import Merge
 from streams.metrics import Metrics
-from streams.parsers import load_policy
+from streams.policy_files import load_policy
 from streams.replay import Replay
 from streams.web import serve, watch_loop
 

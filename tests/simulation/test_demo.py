@@ -12,7 +12,7 @@ from detector.sources.timestamps import FOREVER_NS
 from simulation import capture, demo
 from simulation.__main__ import main
 from simulation.estate import Estate
-from streams.parsers import load_policy
+from streams.policy_files import load_policy
 from streams.replay import Replay
 
 _SHIPPED = Path(__file__).resolve().parents[2] / "examples" / "demo"

@@ -15,6 +15,8 @@ from conftest import jsonl, routine, stolen_key
 
 from streams.cli import main
 
+ROOT = Path(__file__).parent.parent.parent
+
 
 class Ran(NamedTuple):
     returncode: int
@@ -134,3 +136,34 @@ def test_packed_standard_input_that_breaks_off_gives_what_came_before(here: Call
         assert done.returncode == 0
         assert 500 < found["events"] < 3000
         assert any("compressed data broken off" in r for r in found["rejections"])
+
+
+def test_what_needs_no_engine_loads_neither_it_nor_a_compiler() -> None:
+    commands = (
+        "--help",
+        "replay --help",
+        "replay . --bogus",
+        "policy check examples/policy.toml",
+        "config show",
+        "topics --help",
+        "doctor --help",
+        "ledger --help",
+        "signals --help",
+        "connectors list",
+    )
+    code = "\n".join(
+        [
+            "import sys; from streams.cli import main",
+            "for line in sys.stdin:",
+            "    sys.argv = ['outpace', *line.split()]",
+            "    try: main()",
+            "    except SystemExit as left: assert left.code in (0, 2), (line, left.code)",
+            "    loaded = sorted({'numba', 'river', 'detector.engine'} & set(sys.modules))",
+            "    assert not loaded, (line, loaded)",
+        ]
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], input="\n".join(commands), capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "policy.toml: valid" in done.stdout

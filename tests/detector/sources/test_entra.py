@@ -22,7 +22,7 @@ from detector.sources.entra_names import request_of
 from detector.sources.events import EventBatch
 from detector.sources.framing import Block
 from detector.sources.sniff import sniff
-from models.hashing import text_key
+from models.text_keys import text_key
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "data/entra/golden.json").read_text())
 VOCABULARY, RULES = Vocabulary(), IdentityRules()

@@ -23,7 +23,7 @@ from detector.sources.gcp import GcpParser
 from detector.sources.gcp_names import operation_of, path_of
 from detector.sources.sniff import sniff
 from detector.sources.timestamps import parse_time_ns
-from models.hashing import text_key
+from models.text_keys import text_key
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "data/gcp/golden.json").read_text())
 RECORDS = [c["record"] for c in GOLDEN]

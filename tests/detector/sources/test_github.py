@@ -20,7 +20,7 @@ from detector.sources.framing import Block
 from detector.sources.github import GitHubParser
 from detector.sources.sniff import sniff
 from detector.sources.timestamps import parse_time_ns
-from models.hashing import text_key
+from models.text_keys import text_key
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "data/github/golden.json").read_text())
 VOCABULARY, RULES = Vocabulary(), IdentityRules()

@@ -20,7 +20,7 @@ from detector.sources.events import EventBatch
 from detector.sources.framing import Block
 from detector.sources.kubernetes import KubernetesParser, outcome_of
 from detector.sources.sniff import sniff
-from models.hashing import text_key
+from models.text_keys import text_key
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "data/kubernetes/golden.json").read_text())
 RECORDS = [c["record"] for c in GOLDEN]

@@ -104,7 +104,7 @@ def _batches() -> list[object]:
 
 
 def _rules() -> tuple[object, object]:
-    from streams.parsers import load_feeds, load_rules
+    from streams.policy_files import load_feeds, load_rules
 
     return load_rules(Settings(), None), load_feeds(Settings(), None)
 
