@@ -21,7 +21,7 @@ import numpy as np
 
 from detector import scoring
 from detector.challenge import Challenge
-from detector.columns import FAMILIES, GROUPS, Batch, Vocabulary
+from detector.columns import GROUPS, Batch, Vocabulary, group_name
 from detector.config import Policy
 from detector.decision import Decision
 from detector.epochs import Delta, Epochs, epoch_of
@@ -44,11 +44,11 @@ _Timed = tuple[float, Decision]
 def shipped_offsets(policy: Policy) -> np.ndarray:
     """Offset of each peer group in bits (f8), from the policy; humans have one of their own."""
     offsets = np.zeros(GROUPS)
+    shipped = policy.evidence.offsets_bits
     for group in range(GROUPS):
-        path = Path(group // len(FAMILIES) % len(Path))
-        family = FAMILIES[group % len(FAMILIES)]
-        bits = policy.evidence.offsets_bits.get(family, 11.3)
-        offsets[group] = max(bits, policy.evidence.human_offset_bits) if path is Path.HUMAN else bits
+        provider, path, family = group_name(group).split("/")
+        bits = shipped.get(f"{provider}/{family}", shipped.get(family, 11.3))
+        offsets[group] = max(bits, policy.evidence.human_offset_bits) if path == "human" else bits
     return offsets
 
 

@@ -6,9 +6,9 @@ Called from ``detector/scoring.py`` only, and compiled with it.
 import numpy as np
 
 from detector.columns import FAMILIES
-from detector.event import Mark
+from detector.event import Mark, Path, Provider
 from detector.state import JOURNAL_ROWS, JOURNALLED, SEEN_COUNT, SEEN_KEYS, SEEN_SIDE, Arrays
-from models.budget import age_of, bin_of
+from models.budget import HABIT_FADES_BITS, age_of, bin_of, habit_bits
 from models.compiled import Row, compiled
 from models.evidence import kept_after
 from models.hashing import mix
@@ -17,8 +17,10 @@ from models.table import find, upsert
 HOUR_S = 3600.0
 DAY_S = 86_400.0
 FAMILY_COUNT = len(FAMILIES)
+PATH_COUNT = len(Path)
 DEPLOYS = FAMILIES.index("terraform")
 _OPERATION = 255
+_HUMAN, _WORKLOAD, _KEYCLOAK = int(Path.HUMAN), int(Path.WORKLOAD), int(Provider.KEYCLOAK)
 _PROVIDER_OWNED = int(Mark.PROVIDER_OWNED)
 
 
@@ -65,13 +67,17 @@ def fade(q: Row, now: float) -> None:
 
 @compiled
 def close_day(s: Arrays, q: Row, path: int, now: float) -> None:
-    """On a principal's first event of a day, books the day before: its highest evidence, unless that day was dirty or its first."""
+    """On a principal's first event of a day, books the day before: its highest evidence, unless that day was dirty or its first; so does what it is held to by habit."""
     day = np.uint16(np.floor(now / DAY_S))
     if day == q.day:
         return
     s.own_identity_days[path] += 1
     if q.day != 0 and q.day_dirty == 0 and q.day * DAY_S > q.born:
-        s.own_histogram[age_of(q.day * DAY_S, q.born), q.group, bin_of(q.day_peak)] += 1
+        age = age_of(q.day * DAY_S, q.born)
+        above = habit_bits(q.loudest, s.offsets[age, q.group])
+        s.own_histogram[age, q.group, bin_of(q.day_peak - above)] += 1
+    if q.day * DAY_S > q.born:
+        q.loudest = max(q.loudest - np.float32(HABIT_FADES_BITS), q.day_peak)
     if q.day_dirty == 0:
         q.group = q.day_group
     q.day = day
@@ -82,8 +88,11 @@ def close_day(s: Arrays, q: Row, path: int, now: float) -> None:
 
 @compiled
 def note_family(q: Row, e: Row) -> None:
-    """Remembers that the principal deployed today: a deployer signs with its SDK first, then as CloudFormation or Terraform."""
+    """Remembers that the principal deployed today (a deployer signs with its SDK first, then as CloudFormation or Terraform), or signed in to Keycloak as
+    a workload: what it administered before looked like a person's."""
     if e.group % FAMILY_COUNT == DEPLOYS and e.group // FAMILY_COUNT == q.group // FAMILY_COUNT:
+        q.day_group = e.group
+    if e.provider == _KEYCLOAK and e.path == _WORKLOAD and q.group // FAMILY_COUNT % PATH_COUNT == _HUMAN:
         q.day_group = e.group
 
 

@@ -39,7 +39,7 @@ from detector.state import (
     OWN_FIRST,
     Arrays,
 )
-from models.budget import age_of
+from models.budget import age_of, habit_bits
 from models.compiled import Row, compiled
 from models.discovery import (
     AGENT,
@@ -59,7 +59,7 @@ from models.discovery import (
 )
 from models.evidence import REPEAT_BITS, REPEAT_WITHIN_S, combined_bits, ratio_bits, storm_damped
 from models.hashing import mix, stem_of
-from models.iteration import GATE_OPENS_AT, NEW_HAND_WEIGHT, NEW_RESOURCE_WEIGHT, is_iteration
+from models.iteration import GATE_OPENS_AT, NEW_HAND_WEIGHT, NEW_PLACE_WEIGHT, NEW_RESOURCE_WEIGHT, is_iteration
 from models.sequence import (
     PARENT_STRENGTH,
     STRENGTH,
@@ -249,6 +249,8 @@ def score_hand(s: Arrays, q: Row, c: Row, x: Row, e: Row, now: float, learns: bo
         s.own_trials[q.group] += 1
     if x.new_network_p >= 0.0 and x.new_agent_p >= 0.0:
         q.gate += NEW_HAND_WEIGHT
+    elif x.new_network_p >= 0.0 and e.agent == np.uint64(0):
+        q.gate += NEW_PLACE_WEIGHT
 
 
 @compiled
@@ -493,7 +495,8 @@ def describe(s: Arrays, q: Row, c: Row, x: Row, e: Row, fact: int, row: int, now
     x.a_before = q.a
     x.b_before = q.b
     x.cold_before = q.cold
-    x.threshold = s.offsets[age_of(q.day * DAY_S, q.born), q.group] + knobs.margins[e.path]
+    offset = s.offsets[age_of(q.day * DAY_S, q.born), q.group]
+    x.threshold = offset + habit_bits(q.loudest, offset) + knobs.margins[e.path]
     if fact >= 0:
         f = s.facts[fact]
         denied = e.outcome == 1 or e.outcome == 2
@@ -541,7 +544,7 @@ def follow(s: Arrays, q: Row, x: Row, e: Row) -> None:
     if x.is_young and not x.is_repeat and q.since > 0.0:
         count_signals(q, s.constants[e.operation].signals)
     q.actions += 1 if q.since > 0.0 else 0
-    if x.gate >= GATE_OPENS_AT:
+    if x.gate >= GATE_OPENS_AT and q.day_dirty == 0:
         q.day_peak = max(q.day_peak, np.float32(x.evidence))
     x.since = q.since
     x.iterations = q.iterations

@@ -76,6 +76,7 @@ PRINCIPAL = np.dtype(
         ("iterations", "f4"),
         ("decision_s", "f4"),
         ("day_peak", "f4"),
+        ("loudest", "f4"),
         ("actions", "u4"),
         ("day", "u2"),
         ("group", "u2"),
@@ -85,7 +86,7 @@ PRINCIPAL = np.dtype(
         ("news", "u1"),
         ("day_dirty", "u1"),
         ("is_minter", "u1"),
-        ("pad", "u1", (5,)),
+        ("pad", "u1"),
     ]
 )
 

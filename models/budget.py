@@ -5,7 +5,8 @@ measured: the shipped tail counts as ``PRIOR_DAYS`` identity-days, each real ide
 many, at 1 in 100, and drawn out from there: at 2 in 1,000 a few attacked days would stand for the whole tail. The margin turns
 2 in 1,000 into the budget; one margin serves all groups because tails fall alike (they halve every ``TAIL_BITS``).
 
-Principals in their first days are strange by nature; their days are counted apart, so that they do not raise everybody's threshold.
+Principals in their first days are strange by nature; their days are counted apart, so that they do not raise everybody's threshold. A principal that
+was loud before will be again: its own loudest day lifts it above its group, within bounds.
 
 Blind to: a tail heavier than any day seen so far. 1 in 10,000 needs 40,000 identity-days to be measured directly.
 """
@@ -21,6 +22,12 @@ PRIOR_DAYS = 300.0
 BODY_RATE = 1e-2
 OFFSET_RATE = 2e-3
 TAIL_BITS = 2.0
+HABIT_BITS = 3.0
+"""A principal's offset is at least so much below the loudest day it has had."""
+HABIT_MOST_BITS = 4.0
+"""Its own days lift a principal at most so far above its group."""
+HABIT_FADES_BITS = 0.125
+"""So much of the loudest day is forgotten every day."""
 AGES = ("settled", "young")
 """Principals of more than ``YOUNG_S`` seconds, and younger ones."""
 YOUNG_S = 5 * 86_400.0
@@ -56,6 +63,16 @@ def measured_offset(histogram: np.ndarray, shipped_bits: float) -> float:
             offset = bits + BIN_BITS + TAIL_BITS * math.log2(BODY_RATE / OFFSET_RATE)
             return min(max(offset, shipped_bits - 2.0), shipped_bits + 12.0)
     return shipped_bits
+
+
+@njit(cache=True, inline="always")
+def habit_bits(loudest: float, group_offset: float) -> float:
+    """Bits a principal stands above its group's offset, since its own loudest day was ``loudest`` bits.
+
+    >>> habit_bits(14.0, 5.7), habit_bits(6.0, 5.7)
+    (4.0, 0.0)
+    """
+    return min(HABIT_MOST_BITS, max(0.0, loudest - HABIT_BITS - group_offset))
 
 
 def margin_bits(per_identity_days: float, shipped_margin_bits: float = 7.03, shipped_days: float = 10_000.0) -> float:

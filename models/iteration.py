@@ -1,7 +1,7 @@
 """The decision loop of whoever holds the credential: an answer, then a *different* next try.
 
 The gate counts what an intruder learns from (discoveries, denials of young calls, new resources, a new network with a new
-agent) and halves every hour; nothing is revoked below it. The estimator counts how often a denied or new answer was
+agent, or in a log that names none) and halves every hour; nothing is revoked below it. The estimator counts how often a denied or new answer was
 followed by a different try and how long that took. Repetition is not iteration.
 
 Blind to: decisions taken outside the log (reading documentation, asking a model).
@@ -12,6 +12,8 @@ from numba import njit
 GATE_OPENS_AT = 2.8
 NEW_RESOURCE_WEIGHT = 0.5
 NEW_HAND_WEIGHT = 2.0
+NEW_PLACE_WEIGHT = 1.0
+"""A new network in a log that names no client."""
 LONGEST_DECISION_S = 600.0
 
 

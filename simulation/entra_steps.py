@@ -127,7 +127,7 @@ def read_keys(me: Intruder, most: int) -> bool:
 
 def found_key(me: Intruder) -> bool:
     """A secret of another app that lay about, used from the intruder's own hand."""
-    name = me.one("apps")
+    name = me.stray("apps")
     number = hashed_uuid("found", name, me.victim.resident.number)
     me.become(app_seat(name, number, me.seat.source, me.seat.agent))
     return True

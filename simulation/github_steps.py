@@ -116,7 +116,7 @@ def found_token(me: Intruder) -> bool:
 
     People's only: an account that is attacked itself would be judged for what another attack did with its token.
     """
-    login, is_old = me.one("logins"), me.chance(0.6)
+    login, is_old = me.stray("logins"), me.chance(0.6)
     number = number_of("found", login, me.victim.resident.number)
     made = classic_seat if is_old else fine_seat
     me.become(made(login, number, me.seat.source, me.seat.agent))

@@ -168,7 +168,7 @@ def leaked_secret_pivot(me: Intruder) -> None:
 
 def hop(me: Intruder) -> None:
     """Go on as another client."""
-    name = me.one("found")
+    name = me.stray("found")
     if principal(service_user(name)) != me.me:
         me.become(client_seat(name, me.seat.source, me.seat.agent))
 

@@ -168,7 +168,7 @@ def read_secrets(me: Intruder, most: int) -> bool:
 
 def hop(me: Intruder) -> None:
     """Go on as another application."""
-    name = me.one("found")
+    name = me.stray("found")
     if client_id(name) != me.me:
         me.become(client_seat(name, me.seat.source, me.seat.agent))
 

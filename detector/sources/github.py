@@ -6,11 +6,13 @@ switched on (``api.request``); git events. Times are milliseconds since 1970, or
 
 Credentials: ``github-pat:ID`` a fine-grained token, ``github-classic:ID`` a classic one, by ``token_id``; ``github-token:HASH`` a token an app holds for a user,
 ``github-app-token:HASH`` one it holds for itself, ``github-deploy-key:HASH`` and ``github-key:HASH`` SSH keys, by ``hashed_token``; ``github-user:LOGIN`` a person in the
-browser. Principals: the login; a deploy key and the token of a workflow speak for their repository. GitHub answers 404 where it will not say that a private thing is there
-("Troubleshooting the REST API"), so that counts as a denial.
+browser. Principals: the login; a deploy key and the token of a workflow speak for their repository, which is the first one they are seen in: whoever holds a workflow's
+token may ask for other repositories, and for none. GitHub answers 404 where it will not say that a private thing is there ("Troubleshooting the REST API"), so that
+counts as a denial.
 
 Blind to: addresses, where the organisation has not switched on their disclosure; reads in the browser and, where API requests are not streamed, through the API; which
-app a user's token was given to; that the id under which a token is granted access is the one under which it is used, which GitHub's pages suggest but do not say.
+app a user's token was given to; whose a workflow's token is that asks for another repository first; that the id under which a token is granted access is the one
+under which it is used, which GitHub's pages suggest but do not say.
 """
 
 import re
@@ -18,10 +20,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from detector.columns import Vocabulary
 from detector.errors import MalformedRecordError
 from detector.event import AuditEvent, Mark, Outcome, Path, Provider
+from detector.identity.context import ContextFeeds
+from detector.identity.rules import IdentityRules
 from detector.sources.events import EventParser, Sighting, as_object, identifier, text_of, unattributed
-from detector.sources.timestamps import check_span, parse_time_ns, span_fault
+from detector.sources.timestamps import FOREVER_NS, check_span, parse_time_ns, span_fault
 from models.text_keys import text_key
 
 _ACTION = re.compile(r"^[a-z0-9_.-]+$", re.IGNORECASE)
@@ -30,6 +35,7 @@ _BY_STATUS = {401: Outcome.FAILED_AUTHENTICATION, 403: Outcome.DENIED, 404: Outc
 _REFUSED = ("protected_branch.rejected_ref_update", "org.recovery_code_failed", "secret_scanning_push_protection.block")
 """Actions that are refusals themselves."""
 _WORKFLOWS = "github-actions[bot]"
+_MOST_HOMES = 1 << 16
 _TIMES = ("@timestamp", "created_at", "at_sign_timestamp", "p_event_time")
 
 
@@ -126,6 +132,12 @@ class GitHubParser(EventParser):
     provider = Provider.GITHUB
     record_type = Record
 
+    def __init__(
+        self, vocabulary: Vocabulary, rules: IdentityRules, feeds: ContextFeeds, not_after_ns: int = FOREVER_NS
+    ) -> None:
+        super().__init__(vocabulary, rules, feeds, not_after_ns)
+        self.homes: dict[str, str] = {}
+
     def read(self, record: Record, origin: str) -> AuditEvent:
         """The event of one record. Raises ``MalformedRecordError(json_path, reason)``."""
         action = text_of(record.action).strip()
@@ -134,7 +146,7 @@ class GitHubParser(EventParser):
             raise MalformedRecordError("$.action", f"{found!r}, wanted an action such as 'repo.create'")
         status = text_of(record.status_code)
         outcome = outcome_of(action, status)
-        who = sighting(record, origin)
+        who = self._at_home(sighting(record, origin), record)
         return AuditEvent(
             time_ns=self._time_ns(record),
             provider=Provider.GITHUB,
@@ -147,6 +159,19 @@ class GitHubParser(EventParser):
             minted=made_by(record, action) if outcome is Outcome.SUCCESS else "",
             error="" if outcome is Outcome.SUCCESS else status or action,
         )
+
+    def _at_home(self, who: Sighting, record: Record) -> Sighting:
+        """A workflow's token speaks for the repository it was first seen in, whatever it asks for now. Remembers at most 65,536; then begins anew."""
+        if not who.credential.startswith("github-app-token:") or text_of(record.actor) != _WORKFLOWS:
+            return who
+        home = self.homes.get(who.credential)
+        if home is not None:
+            return who._replace(principal=home)
+        if text_of(record.repo) or text_of(record.repository):
+            if len(self.homes) >= _MOST_HOMES:
+                self.homes.clear()
+            self.homes[who.credential] = who.principal
+        return who
 
     def heir_of(self, record: Record, event: AuditEvent) -> str:
         """Whom a credential was made for: a deploy key's repository, a token's owner."""

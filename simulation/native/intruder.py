@@ -88,6 +88,11 @@ class Intruder:
         """One thing of a kind."""
         return (self.some(kind, 1) or [""])[0]
 
+    def stray(self, kind: str) -> str:
+        """One thing of a kind that lay about: any there is, since nobody guesses what they have in hand. '' where there is none."""
+        pool = self.things.get(kind, ())
+        return pool[int(self.rng.integers(len(pool)))] if pool else ""
+
     def chance(self, share: float) -> bool:
         """A throw of the dice."""
         return bool(self.rng.random() < share)

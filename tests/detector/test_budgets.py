@@ -5,8 +5,11 @@ from collections.abc import Callable
 import pytest
 from conftest import routine, stolen_key
 
-from detector.config import Budget, PathBudget, Policy
+from detector.columns import group_number
+from detector.config import Budget, Evidence, PathBudget, Policy
 from detector.decision import Decision
+from detector.engine import shipped_offsets
+from detector.event import Path, Provider
 from detector.verdicts import knobs_of
 from models.budget import margin_bits
 from streams.replay import Replay
@@ -57,3 +60,10 @@ def test_the_numbers_of_a_policy_reach_the_compiled_loop_in_the_order_of_paths()
     knobs = knobs_of(Policy(budget=Budget(delegated=STRICT)), True)
     assert knobs.margins.tolist() == [margin_bits(10_000.0)] * 2 + [margin_bits(160_000.0), margin_bits(10_000.0)]
     assert knobs.alert_margins.tolist() == [margin_bits(1_000.0)] * 2 + [margin_bits(8_000.0), margin_bits(1_000.0)]
+
+
+def test_a_family_has_one_offset_unless_a_provider_has_its_own() -> None:
+    shipped = {"ci": 9.0, "github/ci": 4.0}
+    offsets = shipped_offsets(Policy(evidence=Evidence(offsets_bits=shipped)))
+    at = {p: offsets[group_number(p, Path.WORKLOAD, "ci")] for p in (Provider.AWS, Provider.GITHUB)}
+    assert at == {Provider.AWS: 9.0, Provider.GITHUB: 4.0}

@@ -79,8 +79,7 @@ def exchange(second: float, number: object, **fields: Any) -> dict[str, Any]:
 def keycloak_story(with_mint: bool) -> list[dict[str, Any]]:
     """The gateway's secret is stolen; the thief takes on Ann's identity and goes to work on her account."""
     records = [exchange(i * 60.0, i % 7) if i % 2 else keycloak(i * 60.0, "INTROSPECT_TOKEN") for i in range(3000)]
-    for n, kind in enumerate(("CLIENT_INFO", "CLIENT_UPDATE")):
-        records.append(keycloak(ATTACK_S + 5 * n, kind, "not_allowed", ipAddress=THIEF))
+    records.append(keycloak(ATTACK_S, "CLIENT_INFO", "not_allowed", ipAddress=THIEF))
     if with_mint:
         records.append(exchange(ATTACK_S + 10, "ann", ipAddress=THIEF))
     in_session = {"clientId": "account", "userId": "u-ann", "sessionId": f"s-ann/{ATTACK_S + 10:g}", "ipAddress": THIEF}

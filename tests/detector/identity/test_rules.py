@@ -17,6 +17,13 @@ WEB = "arn:aws:iam::123456789012:role/web"
         (WEB, "Mozilla/5.0", "console"),
         (WEB, "Boto3/1.34", "sdk"),
         ("arn:aws:iam::123456789012:role/ci-build", "Boto3/1.34", "ci"),
+        ("arn:aws:iam::123456789012:role/core.iac-admin", "Boto3/1.34", "terraform"),
+        (
+            "system:serviceaccount:argocd:argocd-application-controller",
+            "argocd-application-controller/v0.0.0",
+            "terraform",
+        ),
+        ("system:serviceaccount:flux-system:helm-controller", "helm-controller/v0.37", "ci"),
     ],
 )
 def test_client_families(principal: str, agent: str, family: str) -> None:

@@ -119,8 +119,15 @@ def test_one_token_is_one_credential_over_git_and_the_api() -> None:
 
 def test_workflows_of_two_repositories_are_two_identities() -> None:
     run = told("a workflow's token")
-    rows = parse([run, run | {"repo": "example/other"}]).rows
+    rows = parse([run, run | {"repo": "example/other", "hashed_token": "of-another-run"}]).rows
     assert rows["principal"][0] != rows["principal"][1]
+
+
+def test_a_workflows_token_speaks_for_its_repository_whatever_it_asks_for() -> None:
+    run = told("a workflow's token")
+    nowhere = {name: value for name, value in run.items() if name not in ("repo", "repo_id")}
+    rows = parse([run, run | {"repo": "example/other"}, nowhere, nowhere | {"hashed_token": "another"}]).rows
+    assert rows["principal"][0] == rows["principal"][1] == rows["principal"][2] != rows["principal"][3]
 
 
 def test_a_token_without_a_number_is_told_by_its_hash() -> None:
