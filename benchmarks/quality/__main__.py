@@ -1,8 +1,8 @@
 """How good the detection is, beside what a user would otherwise run, on the same cases at the same false-revocation rate.
 
 ``python -m benchmarks.quality --json`` prints one JSON object: ``rows`` with, for each system and slice, ``contained``, ``episodes``, ``actions_median``,
-``actions_p90``, ``seconds_median``, ``false_revocations``, ``identity_days``, ``per_10000``. Without options it runs the reporting cases, which nothing was
-tuned on; ``--tuning`` runs those that constants may be fitted to.
+``actions_p90``, ``seconds_median``, ``false_revocations``, ``identity_days``, ``per_10000``; ``promises`` what the budget allowed beside what came. Without options it runs
+the reporting cases, which nothing was tuned on; ``--tuning`` runs those that constants may be fitted to.
 """
 
 import sys
@@ -11,8 +11,9 @@ from pathlib import Path
 
 from benchmarks.options import options, tell
 from benchmarks.peers.detection.registry import PEERS
+from benchmarks.quality import promises
 from benchmarks.quality.cases import ROOT, recipes
-from benchmarks.quality.running import run
+from benchmarks.quality.running import OURS, run
 from benchmarks.quality.table import markdown, rows
 from detector.errors import InputError
 
@@ -37,14 +38,17 @@ def main() -> int:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 2
     started = time.perf_counter()
-    found = rows(run(wanted, asked.cache, names, asked.processes))
+    systems = run(wanted, asked.cache, names, asked.processes)
+    found, promised = rows(systems), promises.kept(systems[OURS])
     told = {
         "cases": [r.name for r in wanted],
         "part": part,
         "seconds": round(time.perf_counter() - started, 1),
         "rows": found,
+        "promises": promised,
     }
-    tell(told, asked.json, lambda _told: _print(part, [r.name for r in wanted], markdown(found)))
+    text = f"{markdown(found)}\n\n{promises.markdown(promised)}"
+    tell(told, asked.json, lambda _told: _print(part, [r.name for r in wanted], text))
     return 0
 
 

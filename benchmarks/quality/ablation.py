@@ -1,6 +1,6 @@
 """What each signal is worth: ``python -m benchmarks.quality.ablation --json`` takes one away at a time and runs the tuning cases again.
 
-The engine has no switches for this, and gets none: each entry of ``ablations.toml`` is made in a copy of it, which is compiled and run beside the original.
+The engine has no switches for this, and gets none: each entry of ``ablations.toml`` is made in a copy of it, which is compiled and run beside the original, one a core.
 Thresholds stay as shipped; offsets still move by what the copy measures. Nothing is tuned again, so a line says what the signal does in this engine, not what the best
 engine without it would do.
 """
@@ -13,13 +13,14 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from benchmarks.options import options, tell
-from benchmarks.quality.cases import HERE, ROOT
+from benchmarks.quality.cases import HERE, ROOT, recipes, written
 from benchmarks.quality.table import COLUMNS
 from detector.errors import InputError
 
@@ -65,10 +66,15 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only ablations whose name has this in it")
     parser.add_argument("--cache", type=Path, default=ROOT / ".cache" / "quality", help="where cases are kept")
     asked = parser.parse_args()
-    part = ["--small"] if asked.small else ["--tuning"]
-    arguments = [*part, "--only", "none", "--estate", asked.estate, "--cache", str(asked.cache.resolve()), "--json"]
+    part, cache = ("small" if asked.small else "tuning"), asked.cache.resolve()
+    arguments = [f"--{part}", "--only", "none", "--estate", asked.estate, "--cache", str(cache), "--processes", "1", "--json"]  # fmt: skip
     try:
-        found = [_run(one, arguments) for one in [None, *(a for a in ablations() if asked.only in a.name)]]
+        for recipe in recipes(part):
+            if not asked.estate or recipe.estate == asked.estate:
+                written(recipe, cache)
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            tasks = [None, *(a for a in ablations() if asked.only in a.name)]
+            found = list(pool.map(lambda one: _run(one, arguments), tasks))
     except InputError as error:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 2

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.peers.detection.base import Scores, Stream
+from benchmarks.quality import promises
 from benchmarks.quality.__main__ import main
 from benchmarks.quality.cases import recipes, simulation_sum, written
 from benchmarks.quality.judging import evidence, judged, threshold
@@ -44,6 +45,16 @@ def test_the_figures_of_the_small_case_do_not_fall(where: str, found: dict[tuple
 def test_nobody_is_revoked_wrongly_in_the_small_case(found: dict[tuple[str, str], dict[str, Any]]) -> None:
     row = found["outpace", "all"]
     assert (row["false_revocations"], row["identity_days"] > 100) == (0, True)
+
+
+def test_what_was_promised_stands_beside_what_came() -> None:
+    score = score_of(seen=(days(900), days(100, phase="changed")), false=(wrong(phase="changed"),))
+    lines = [line.split(" | ") for line in promises.markdown(promises.kept([score])).splitlines()[2:]]
+    at_stretch = {(path.strip("| "), over): cells for path, over, *cells in lines}
+    assert at_stretch["all", "whole report"][0] == "1,000"
+    assert at_stretch["all", "settled"][1].startswith("1.00 / 0.00 ")
+    assert at_stretch["all", "three days after a roll-out"][1].startswith("1.00 / 100.00 ")
+    assert at_stretch["all", "three days after a roll-out"][2] == "broken"
 
 
 ATTACK_S = (0.0, 10.0, 20.0, 30.0)
