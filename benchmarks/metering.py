@@ -11,10 +11,11 @@ import numpy as np
 
 from benchmarks.edges import Edges
 from detector.columns import ROW, group_number
+from detector.crossings import Knobs
 from detector.engine import SLICE, Engine
 from detector.epochs import epoch_of
 from detector.event import Path, Provider
-from detector.scoring import Knobs, walk
+from detector.scoring import walk
 from detector.state import EXHIBIT, NOTE, Arrays
 from models.compiled import compiled
 from models.hashing import numbered

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from detector import scoring
+from detector import crossings, scoring
 from detector.challenge import Challenge
 from detector.columns import GROUPS, Batch, Vocabulary, group_name
 from detector.config import Policy
@@ -167,7 +167,7 @@ class Engine:
         days = self.epochs.total("identity_days")
         return {path.name.lower(): int(days[path]) for path in Path}
 
-    def knobs(self, decides: bool) -> scoring.Knobs:
+    def knobs(self, decides: bool) -> crossings.Knobs:
         """The policy's numbers as the compiled loop takes them."""
         return knobs_of(self.policy, decides)
 

@@ -13,9 +13,10 @@ from detector.decision import Decision
 from detector.engine import Engine
 from detector.errors import UnknownDecisionError
 from detector.reasons import Exhibit
-from detector.scoring import B_FLOOR, score_beside, score_from_inputs
+from detector.scoring import B_FLOOR
 from detector.sources.timestamps import format_time
 from detector.state import EXHIBIT
+from detector.terms import score_beside, score_from_inputs
 from detector.verdicts import own_actions
 from models.evidence import combined_bits
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 import msgspec
 import numpy as np
 
-from detector import scoring
+from detector import crossings
 from detector.config import Policy
 from detector.decision import ACTIONS, FIRST_REVOCATION, Decision, Reason
 from detector.errors import StateError
@@ -230,7 +230,7 @@ class Links:
             self.verdicts.is_news(exhibit, link.action)
             if ACTIONS.index(link.action) >= FIRST_REVOCATION:
                 self.verdicts.note_revoked(exhibit)
-        if link.kind not in scoring.ACTING:
+        if link.kind not in crossings.ACTING:
             return []
         person.clear()
         return [] if was_revoked else self._warn_parent(link, exhibit, now)
@@ -256,7 +256,7 @@ class Links:
         if source.count >= SOURCE_REVOKE and not link.has_acted and not self.verdicts.is_revoked(exhibit):
             return self._revoke_visitors(source, exhibit, now)
         if source.count == SOURCE_ALERT and not link.level:
-            return self._said(scoring.SOURCE_ALERTED, link, exhibit)
+            return self._said(crossings.SOURCE_ALERTED, link, exhibit)
         return []
 
     def _source(self, key: int, now: float) -> Source:
@@ -288,7 +288,7 @@ class Links:
         for visit in list(source.visits.values()):
             exhibit = visit.exhibit
             if now - float(exhibit.x["time_s"]) <= HOUR_S and not self.verdicts.is_revoked(exhibit):
-                found += self._said(scoring.SOURCE_REVOKED, visit, exhibit, trigger)
+                found += self._said(crossings.SOURCE_REVOKED, visit, exhibit, trigger)
                 found += self._acted(visit, exhibit, now)
         return found
 
@@ -352,9 +352,9 @@ class Links:
         kind = self._kind(person, link, exhibit, evidence, cold, float(x["gate"]) * kept + person.gate, now)
         if not kind:
             return []
-        bits = cold if kind in (scoring.COLD_ALERT, scoring.COLD_REVOKE) else evidence
+        bits = cold if kind in (crossings.COLD_ALERT, crossings.COLD_REVOKE) else evidence
         found = self._said(kind, link, exhibit, trigger, person.reasons, bits)
-        if kind in scoring.ACTING:
+        if kind in crossings.ACTING:
             return found + self._acted(link, exhibit, now)
         person.quiet_until_s = now + DAY_S
         return found
@@ -367,15 +367,15 @@ class Links:
         may_alert = not link.level and now > person.quiet_until_s
         is_open = gate >= GATE_OPENS_AT
         if is_open and may_act and evidence >= threshold and age_s >= self.knobs.young_s:
-            return scoring.REVOKE
-        if gate >= scoring.COLD_GATE and age_s < DAY_S:
-            known = scoring.KNOWN_ESTATE_BITS if link.flags & KNOWN_ESTATE else 0.0
+            return crossings.REVOKE
+        if gate >= crossings.COLD_GATE and age_s < DAY_S:
+            known = crossings.KNOWN_ESTATE_BITS if link.flags & KNOWN_ESTATE else 0.0
             if is_open and may_act and cold >= self.knobs.cold_revoke:
-                return scoring.COLD_REVOKE
+                return crossings.COLD_REVOKE
             if may_alert and cold >= self.knobs.cold_alert + known:
-                return scoring.COLD_ALERT
+                return crossings.COLD_ALERT
         if is_open and may_alert and evidence >= self.verdicts.alerts_at(threshold, link.event.actor.path):
-            return scoring.ALERT
+            return crossings.ALERT
         return 0
 
     # saying it

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from detector import scoring
+from detector import crossings, scoring
 from detector.config import Policy
 from detector.decision import ACTIONS, Decision, Loop, Reason, decision_id
 from detector.event import Path
@@ -19,15 +19,15 @@ from models.iteration import loop_tempo
 
 REMEMBERED = 20_000
 NEVER_BITS = 1e9
-COLD = (scoring.COLD_ALERT, scoring.COLD_REVOKE)
+COLD = (crossings.COLD_ALERT, crossings.COLD_REVOKE)
 PATHS = tuple(path.name.lower() for path in Path)
-WITHOUT_BITS = (scoring.CERTAIN, scoring.SOURCE_ALERTED, scoring.SOURCE_REVOKED, scoring.RETIRED_USE)
+WITHOUT_BITS = (crossings.CERTAIN, crossings.SOURCE_ALERTED, crossings.SOURCE_REVOKED, crossings.RETIRED_USE)
 
 
-def knobs_of(policy: Policy, decides: bool) -> scoring.Knobs:
+def knobs_of(policy: Policy, decides: bool) -> crossings.Knobs:
     """A policy's numbers as the compiled loop takes them."""
     evidence, budget = policy.evidence, policy.budget
-    return scoring.Knobs(
+    return crossings.Knobs(
         margins=np.array([margin_bits(budget.revoke_one_in(path)) for path in PATHS]),
         alert_margins=np.array([margin_bits(budget.alert_one_in(path)) for path in PATHS]),
         cold_alert=evidence.cold_alert_bits,
@@ -84,7 +84,7 @@ class Verdicts:
         """The record of a crossing. ``trigger``: the event elsewhere that set it off; ``inherited``: what was added to the exhibit's own bits."""
         x, event, at = exhibit.x, exhibit.event, trigger or exhibit
         actor = event.actor
-        kind_name = "source" if kind in (scoring.SOURCE_ALERTED, scoring.SOURCE_REVOKED) else ""
+        kind_name = "source" if kind in (crossings.SOURCE_ALERTED, crossings.SOURCE_REVOKED) else ""
         loop = name_loop(int(x["signals"]), actor.path, kind_name)
         escalates = int(x["principal"]) in self.revoked
         own_bits = max(float(x["evidence"]), float(x["cold"]) if kind in COLD else 0.0)
@@ -117,13 +117,13 @@ class Verdicts:
         )
 
     def _threshold(self, kind: int, revokes_at: float, path: Path) -> float:
-        if kind == scoring.COLD_ALERT:
+        if kind == crossings.COLD_ALERT:
             return self.policy.evidence.cold_alert_bits
-        if kind == scoring.COLD_REVOKE:
+        if kind == crossings.COLD_REVOKE:
             return self.policy.evidence.cold_revoke_bits
         if kind in WITHOUT_BITS:
             return 0.0
-        return self.alerts_at(revokes_at, path) if kind == scoring.ALERT else revokes_at
+        return self.alerts_at(revokes_at, path) if kind == crossings.ALERT else revokes_at
 
     def alerts_at(self, revokes_at: float, path: Path) -> float:
         """The alert threshold in bits that goes with a revocation threshold."""
@@ -152,12 +152,15 @@ def certain_reasons(kind: int, at: Exhibit) -> tuple[Reason, ...]:
     """Reasons that are not bits: canaries, bindings, one source with many keys, retired credentials."""
     event = at.event
     texts = {
-        scoring.CERTAIN: (
+        crossings.CERTAIN: (
             "certain",
             "a canary was touched, or a token used outside the networks it is declared bound to",
         ),
-        scoring.SOURCE_ALERTED: ("source", f"{event.source} reached a fourth credential new to it within an hour"),
-        scoring.SOURCE_REVOKED: ("source", f"{event.source} reached five or more credentials new to it within an hour"),
-        scoring.RETIRED_USE: ("context", "a retired credential was used"),
+        crossings.SOURCE_ALERTED: ("source", f"{event.source} reached a fourth credential new to it within an hour"),
+        crossings.SOURCE_REVOKED: (
+            "source",
+            f"{event.source} reached five or more credentials new to it within an hour",
+        ),
+        crossings.RETIRED_USE: ("context", "a retired credential was used"),
     }
     return (Reason(texts[kind][0], 0.0, event.event_id, texts[kind][1]),) if kind in texts else ()

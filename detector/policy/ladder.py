@@ -16,13 +16,13 @@ revoke.
 
 import msgspec
 
-from detector import scoring
+from detector import crossings
 from detector.config import Policy
 from detector.event import Actor, Mark, Path
 from detector.policy.tolerance import DISRUPTION, allowed_rungs, rank, tolerance_of
 from models.budget import TAIL_BITS
 
-ALERTS = (scoring.ALERT, scoring.SOURCE_ALERTED, scoring.COLD_ALERT, scoring.RETIRED_USE)
+ALERTS = (crossings.ALERT, crossings.SOURCE_ALERTED, crossings.COLD_ALERT, crossings.RETIRED_USE)
 
 REACH = {"reconnaissance": 0.5, "credential_testing": 1.0, "vault_self_grant": 2.5}
 """How much further than testing a pattern reaches; those not named reach twice as far."""
@@ -76,21 +76,21 @@ def rung(
     """The action for a crossing. ``escalates``: the same principal was revoked before, so the credential was not the whole of it.
 
     >>> actor = Actor("AKIAEXAMPLE", "arn:aws:iam::123456789012:user/app", Path.WORKLOAD, "sdk", "boto3", "123456789012")
-    >>> rung(scoring.REVOKE, actor, "credential_testing", False, Policy(), 3.0)
+    >>> rung(crossings.REVOKE, actor, "credential_testing", False, Policy(), 3.0)
     'disable_credential'
     """
-    if kind in ALERTS or (kind == scoring.COLD_REVOKE and not policy.cold_start_acts):
+    if kind in ALERTS or (kind == crossings.COLD_REVOKE and not policy.cold_start_acts):
         return "alert"
-    if actor.marks & Mark.UNATTRIBUTED or (actor.path is Path.EMERGENCY and kind != scoring.CERTAIN):
+    if actor.marks & Mark.UNATTRIBUTED or (actor.path is Path.EMERGENCY and kind != crossings.CERTAIN):
         return "alert"
     crossing = crossing_of(kind, actor, pattern, escalates, bits_above)
-    highest = "step_up" if actor.path is Path.HUMAN and kind != scoring.CERTAIN else "cut_delegation"
+    highest = "step_up" if actor.path is Path.HUMAN and kind != crossings.CERTAIN else "cut_delegation"
     return min(weighed(crossing, policy, highest), key=lambda w: (w.loss, rank(w.action))).action
 
 
 def crossing_of(kind: int, actor: Actor, pattern: str, escalates: bool, bits_above: float) -> Crossing:
     """What is weighed of an actor's crossing."""
-    without_bits = {scoring.CERTAIN: CERTAIN_BITS, scoring.SOURCE_REVOKED: SOURCE_BITS}
+    without_bits = {crossings.CERTAIN: CERTAIN_BITS, crossings.SOURCE_REVOKED: SOURCE_BITS}
     return Crossing(
         actor.principal,
         actor.credential,

@@ -13,8 +13,8 @@ from detector import explain
 from detector.config import Context
 from detector.event import Mark
 from detector.identity.signals import Fact
-from detector.scoring import DISTRUSTED_BITS, EXPOSED_BITS, score_context
 from detector.state import CREDENTIAL, EXHIBIT, PRINCIPAL
+from detector.terms import DISTRUSTED_BITS, EXPOSED_BITS, score_context
 from streams.replay import Replay
 
 USER = "arn:aws:iam::123456789012:user/app"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from detector import scoring
+from detector import crossings
 from detector.config import Budget, Guards, Loss, Policy, Tolerance, ToleranceClass
 from detector.event import Actor, Mark, Path
 from detector.loops import named_loops
@@ -16,11 +16,11 @@ from detector.policy.ladder import posterior, rung
 from detector.policy.tolerance import DISRUPTION, rank
 
 PATTERNS = sorted({loop.name for loop in named_loops()})
-KINDS = (scoring.REVOKE, scoring.CERTAIN, scoring.SOURCE_REVOKED, scoring.COLD_REVOKE)
+KINDS = (crossings.REVOKE, crossings.CERTAIN, crossings.SOURCE_REVOKED, crossings.COLD_REVOKE)
 CLASSES: tuple[ToleranceClass, ...] = ("short_lived_tokens", "transitional", "brittle", "vendor_managed")
 MANY = settings(max_examples=300, deadline=None)
 
-kinds = st.sampled_from((*KINDS, scoring.ALERT))
+kinds = st.sampled_from((*KINDS, crossings.ALERT))
 paths = st.sampled_from(Path)
 keys = st.sampled_from(("AKIAEXAMPLE", "ASIAEXAMPLE"))
 patterns = st.sampled_from(PATTERNS)
@@ -75,7 +75,7 @@ def test_more_evidence_never_lowers_the_rung(
     loss: Loss,
 ) -> None:
     less, more = sorted((one, other))
-    asked = (scoring.REVOKE, actor(path, key), pattern, escalates, policy_of(class_, cost, loss))
+    asked = (crossings.REVOKE, actor(path, key), pattern, escalates, policy_of(class_, cost, loss))
     assert rank(rung(*asked, less)) <= rank(rung(*asked, more))
 
 
@@ -127,17 +127,17 @@ def test_with_nothing_stated_the_kind_of_credential_and_what_was_seen_decide(
 @pytest.mark.parametrize("above", [0.0, 60.0])
 def test_humans_are_stepped_up_and_the_glass_is_alerted_on_unless_it_is_certain(pattern: str, above: float) -> None:
     for path, action in ((Path.HUMAN, "step_up"), (Path.EMERGENCY, "alert")):
-        assert rung(scoring.REVOKE, actor(path), pattern, False, Policy(), above) == action
-        assert rung(scoring.CERTAIN, actor(path), pattern, False, Policy(), above) == "disable_credential"
+        assert rung(crossings.REVOKE, actor(path), pattern, False, Policy(), above) == action
+        assert rung(crossings.CERTAIN, actor(path), pattern, False, Policy(), above) == "disable_credential"
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 @pytest.mark.parametrize("above", [0.0, 60.0])
 def test_what_is_brittle_is_narrowed_unless_its_outage_is_cheap(pattern: str, above: float) -> None:
     brittle = Policy(tolerance=(Tolerance("*:user/app", "brittle"),))
-    assert rung(scoring.REVOKE, actor(), pattern, False, brittle, above) == "narrow"
+    assert rung(crossings.REVOKE, actor(), pattern, False, brittle, above) == "narrow"
     cheap = Policy(tolerance=(Tolerance("*:user/app", "brittle", 60.0),))
-    assert rung(scoring.REVOKE, actor(), pattern, False, cheap, above) == "disable_credential"
+    assert rung(crossings.REVOKE, actor(), pattern, False, cheap, above) == "disable_credential"
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
@@ -152,8 +152,8 @@ def test_a_vendors_edge_is_cut_or_narrowed_and_its_principal_left_alone(pattern:
 
 def test_a_record_without_an_identity_and_a_cold_start_that_may_not_act_are_alerts() -> None:
     unattributed = actor(marks=int(Mark.UNATTRIBUTED))
-    assert rung(scoring.CERTAIN, unattributed, "reconnaissance", False, Policy()) == "alert"
-    assert rung(scoring.COLD_REVOKE, actor(), "reconnaissance", False, Policy(), 9.0) == "alert"
+    assert rung(crossings.CERTAIN, unattributed, "reconnaissance", False, Policy()) == "alert"
+    assert rung(crossings.COLD_REVOKE, actor(), "reconnaissance", False, Policy(), 9.0) == "alert"
 
 
 def test_at_the_threshold_a_looser_budget_believes_less() -> None:
@@ -168,4 +168,4 @@ def test_the_first_entry_that_fits_counts_by_principal_or_credential() -> None:
         tolerance=(Tolerance("AKIAOLD*", "brittle"), Tolerance("*:user/app", "vendor_managed"), Tolerance("*"))
     )
     for key, action in (("AKIAOLDEXAMPLE", "narrow"), ("AKIAEXAMPLE", "cut_delegation")):
-        assert rung(scoring.REVOKE, actor(key=key), "credential_testing", False, policy, 3.0) == action
+        assert rung(crossings.REVOKE, actor(key=key), "credential_testing", False, policy, 3.0) == action

@@ -1,0 +1,278 @@
+"""The terms of one event's score: operation, answer, hand, lineage, resource, what is said beside the log.
+
+Each reads what the principal, its group and everybody did before, writes its inputs into the exhibit ``x`` and learns what is its own to learn; ``score_from_inputs`` and
+``score_beside`` turn inputs into bits, and are what ``detector/explain.py`` runs again. Compiled with the walk in ``detector/scoring.py``.
+"""
+
+import numpy as np
+
+from detector.crossings import Knobs
+from detector.event import Mark
+from detector.learning import HOUR_S, remember
+from detector.state import Arrays
+from models.compiled import Row, compiled
+from models.discovery import (
+    AGENT,
+    EDGE,
+    FLOORS,
+    KNOWN_OUTCOME_CAP_BITS,
+    NETWORK,
+    RESOURCE,
+    RESOURCE_FLOOR,
+    RESOURCES_COUNTED,
+    SOURCE,
+    UNKNOWN_RESOURCE_P,
+    denied_probability,
+    new_bits,
+    new_probability,
+    outcome_bits,
+)
+from models.evidence import REPEAT_BITS, REPEAT_WITHIN_S, ratio_bits, storm_damped
+from models.hashing import mix, stem_of
+from models.iteration import NEW_HAND_WEIGHT, NEW_PLACE_WEIGHT, NEW_RESOURCE_WEIGHT
+from models.sequence import (
+    PARENT_STRENGTH,
+    STRENGTH,
+    attacker_probability,
+    backed_off,
+    change_probability,
+    class_share,
+    discovery_probability,
+)
+from models.table import find, upsert
+
+MATURE_EVENTS = 20.0
+PRIOR_SHARE = 0.1
+EXPOSED_BITS = 6.0
+RETIRED_BITS = 8.0
+DISTRUSTED_BITS = 3.0
+"""As much as one new source: a posture that went wrong is no thief yet."""
+
+# kinds of fact a principal accumulates
+_SOURCE, _NETWORK, _AGENT, _EDGE, _RESOURCE, _STEM = (np.uint64(k) for k in range(11, 17))
+
+_EXPOSED, _RETIRED, _DISTRUSTED = int(Mark.EXPOSED), int(Mark.RETIRED), int(Mark.DISTRUSTED)
+
+
+@compiled
+def score_operation(s: Arrays, q: Row, x: Row, e: Row, group: int, everybody: int, knobs: Knobs) -> None:
+    """Fills in the operation's likelihoods and its two ratios.
+
+    A newborn does not vouch for itself: what it teaches reaches a version only when it is one no more (``epochs.EPOCH_S``).
+    """
+    c = s.constants[e.operation]
+    shared_g = find(s.shared, mix(e.operation_key, np.uint64(group + 1)))
+    shared_all = find(s.shared, mix(e.operation_key, np.uint64(everybody + 1)))
+    count_g = s.shared[shared_g].count if shared_g >= 0 else 0.0
+    count_all = s.shared[shared_all].count if shared_all >= 0 else 0.0
+    uniform = 1.0 / knobs.vocabulary
+    p_all = backed_off(count_all, s.discoveries[everybody], s.distinct[everybody], uniform, PARENT_STRENGTH)
+    x.group_p = backed_off(count_g, s.discoveries[group], s.distinct[group], p_all, PARENT_STRENGTH)
+    own = q.distinct if x.is_cold else 0.0
+    share_all = max(s.class_seen[everybody, c.class_] - own, PRIOR_SHARE) / max(1.0, s.class_total[everybody])
+    share = class_share(max(0.0, s.class_seen[group, c.class_] - own), s.discoveries[group], share_all)
+    x.discovery_p = discovery_probability(x.group_p, share, c.attacker, c.class_mass)
+    x.attacker_p = c.attacker
+    x.storm = q.storm
+    score_from_inputs(x)
+
+
+@compiled
+def score_from_inputs(x: Row) -> None:
+    """The operation's two ratios from the inputs already in ``x``; also what ``explain`` runs again."""
+    if x.is_repeat:
+        x.operation_a = REPEAT_BITS
+        x.operation_b = REPEAT_BITS
+        return
+    repeat = x.count / x.total if x.total > 0.0 else 0.0
+    attacker = attacker_probability(repeat, x.attacker_p)
+    routine = backed_off(x.count, x.total, x.distinct, x.group_p, STRENGTH)
+    x.operation_a = ratio_bits(attacker, routine)
+    bits = ratio_bits(attacker, change_probability(repeat, x.discovery_p))
+    x.operation_b = storm_damped(bits, x.storm) if x.count == 0.0 else bits
+
+
+@compiled
+def score_beside(x: Row) -> None:
+    """Everything beside the operation: answer, hand, resource, lineage, operator's files. From inputs in ``x`` alone.
+
+    ``x.inherited`` is 0 today: what a minter's suspicion adds is the second stage's (``links.py``). Older case files hold it.
+    """
+    a = x.inherited + x.context
+    b = x.inherited + x.context
+    if x.denied_p >= 0.0 and not x.is_repeat:
+        bits = outcome_bits(x.outcome == 1 or x.outcome == 2, x.denied_p)
+        if x.count == 0.0:
+            a += bits
+            b += bits
+        else:
+            a += min(KNOWN_OUTCOME_CAP_BITS, max(-KNOWN_OUTCOME_CAP_BITS, bits))
+            if x.is_young:
+                b += bits
+    for probability, floor in (
+        (x.new_source_p, FLOORS[SOURCE]),
+        (x.new_network_p, FLOORS[NETWORK]),
+        (x.new_agent_p, FLOORS[AGENT]),
+        (x.new_edge_p, FLOORS[EDGE]),
+    ):
+        if probability >= 0.0:
+            a += new_bits(probability, 0.0)
+            b += new_bits(probability, floor)
+    if x.new_resource_p >= 0.0:
+        a += new_bits(x.new_resource_p, RESOURCE_FLOOR)
+        b += new_bits(x.new_resource_p, RESOURCE_FLOOR)
+    x.beside_a = a
+    x.beside_b = b
+
+
+@compiled
+def novelty(s: Arrays, q: Row, kind: int, value: int, slot: int, now: float, learns: bool) -> float:
+    """P(new) if ``value`` is new to a mature principal, else -1; learns it."""
+    key = mix(mix(q.key ^ np.uint64(q.born), value), np.uint64(kind))
+    at = find(s.facts, key)
+    is_new = at < 0
+    probability = -1.0
+    mature = q.n >= MATURE_EVENTS
+    own = (
+        q.new_source
+        if slot == SOURCE
+        else q.new_network
+        if slot == NETWORK
+        else q.new_agent
+        if slot == AGENT
+        else q.new_edge
+    )
+    if is_new and mature:
+        probability = new_probability(own, q.trials, s.news[q.group, slot], s.trials[q.group])
+    if not learns:
+        return probability
+    at = upsert(s.facts, s.facts_used, key)
+    s.facts[at].ok = np.uint32(now)
+    if is_new:
+        s.facts[at].first = np.uint32(now)
+        remember(s, q, key, slot, 0, now)
+        if mature:
+            s.own_news[q.group, slot] += 1
+            if slot == SOURCE:
+                q.new_source += 1.0
+            elif slot == NETWORK:
+                q.new_network += 1.0
+            elif slot == AGENT:
+                q.new_agent += 1.0
+            else:
+                q.new_edge += 1.0
+    return probability
+
+
+@compiled
+def score_hand(s: Arrays, q: Row, c: Row, x: Row, e: Row, now: float, learns: bool) -> None:
+    """A hand (source and agent) this credential has not been in before: what of it is new to the principal?"""
+    hand = mix(e.source, e.agent)
+    if hand == c.hand or hand == c.older_hand:
+        return
+    c.older_hand = c.hand
+    c.hand = hand
+    if e.source == np.uint64(0) and e.agent == np.uint64(0):
+        return
+    if e.source != np.uint64(0):
+        x.new_source_p = novelty(s, q, _SOURCE, e.source, SOURCE, now, learns)
+        x.new_network_p = novelty(s, q, _NETWORK, e.network, NETWORK, now, learns)
+    if e.agent != np.uint64(0):
+        x.new_agent_p = novelty(s, q, _AGENT, e.agent, AGENT, now, learns)
+    if learns and q.n >= MATURE_EVENTS:
+        q.trials += 1.0
+        s.own_trials[q.group] += 1
+    if x.new_network_p >= 0.0 and x.new_agent_p >= 0.0:
+        q.gate += NEW_HAND_WEIGHT
+    elif x.new_network_p >= 0.0 and e.agent == np.uint64(0):
+        q.gate += NEW_PLACE_WEIGHT
+
+
+@compiled
+def score_lineage(s: Arrays, q: Row, c: Row, x: Row, now: float, learns: bool) -> None:
+    """First use of a credential another principal minted: a delegation edge never walked before."""
+    if c.parent_principal != np.uint64(0) and c.parent_principal != q.key:
+        x.new_edge_p = novelty(s, q, _EDGE, c.parent_principal, EDGE, now, learns)
+
+
+@compiled
+def score_resource(s: Arrays, q: Row, x: Row, e: Row, now: float, learns: bool) -> None:
+    """A resource never touched, unlike all that were: new, and with no kin known for an hour. At most so many count an episode."""
+    if e.resource == np.uint64(0):
+        return
+    whose = q.key ^ np.uint64(q.born)
+    stem = mix(mix(whose, stem_of(e.resource)), _STEM)
+    at = find(s.facts, stem)
+    if at >= 0 and now - s.facts[at].first >= HOUR_S:
+        if learns:
+            if now - s.facts[at].ok > REPEAT_WITHIN_S:
+                q.resource_trials += 1.0
+                s.own_resources[q.group, 0] += 1
+            s.facts[at].ok = np.uint32(now)
+        return
+    name = mix(mix(whose, e.resource), _RESOURCE)
+    if find(s.facts, name) >= 0:
+        return
+    if q.resources < RESOURCES_COUNTED:
+        if x.count > 0.0 and (x.is_young or q.n >= MATURE_EVENTS):
+            group = s.resources[q.group]
+            x.new_resource_p = UNKNOWN_RESOURCE_P
+            if q.n >= MATURE_EVENTS:
+                learned = new_probability(q.new_resource, q.resource_trials, group[1], group[0])
+                x.new_resource_p = min(learned, UNKNOWN_RESOURCE_P) if x.is_young else learned
+            q.gate += NEW_RESOURCE_WEIGHT
+        q.resources += 1
+    if not learns:
+        return
+    if q.n >= MATURE_EVENTS:
+        q.resource_trials += 1.0
+        q.new_resource += 1.0
+        s.own_resources[q.group, 0] += 1
+        s.own_resources[q.group, 1] += 1
+    for key in (stem, name):
+        at = upsert(s.facts, s.facts_used, key)
+        if s.facts[at].first == np.uint32(0):
+            s.facts[at].first = np.uint32(now)
+            remember(s, q, key, RESOURCE, 0, now)
+        s.facts[at].ok = np.uint32(now)
+
+
+@compiled
+def score_context(q: Row, c: Row, x: Row, marks: int) -> None:
+    """What is said beside the log: a published secret, a credential that should be gone, a posture that is not as it should be.
+
+    Each counts once a credential; a posture again once it was well in between.
+    """
+    if marks & _EXPOSED and not c.context & 1:
+        x.context += EXPOSED_BITS
+        q.gate += 1.0
+        c.context |= 1
+    if marks & _RETIRED and not c.context & 2:
+        x.context += RETIRED_BITS
+        q.gate += 2.0
+        c.context |= 2
+    if not marks & _DISTRUSTED:
+        c.context &= 251
+    elif not c.context & 4:
+        x.context += DISTRUSTED_BITS
+        c.context |= 4
+
+
+@compiled
+def score_outcome(s: Arrays, q: Row, x: Row, everybody: int, outcome: int, used_to_work: bool, learns: bool) -> None:
+    """P(denied) of this cell (so many denied and answered discoveries this hour); learns it from discoveries."""
+    i = min(3, np.int64(q.denied + 0.5))
+    j = min(3, np.int64(q.answered + 0.5))
+    own = s.outcomes[q.group, i, j]
+    overall = s.outcomes[everybody, i, j]
+    denied = outcome == 1 or outcome == 2
+    if outcome != 3 and not (denied and used_to_work):
+        x.denied_p = denied_probability(own[0], own[0] + own[1], overall[0], overall[0] + overall[1])
+    if x.count == 0.0 and outcome != 3:
+        if learns:
+            s.own_outcomes[q.group, i, j, 0 if denied else 1] += 1
+            s.own_outcomes[everybody, i, j, 0 if denied else 1] += 1
+        if denied:
+            q.denied += 1.0
+        else:
+            q.answered += 1.0
