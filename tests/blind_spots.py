@@ -10,6 +10,7 @@ from conftest import cloudtrail
 
 from detector.decision import Decision
 from detector.sources.timestamps import parse_time_ns
+from models.budget import habit_bits
 from models.text_keys import text_key
 from streams.replay import Replay
 
@@ -135,7 +136,8 @@ def seen_of(replay: Replay, principal: str, since_ns: int) -> Seen:
     kept = [e.x for e in engine.trails.of(key) if e.event.time_ns >= since_ns]
     rows = engine.state.tables["principals"].rows
     (q,) = rows[rows["key"] == key]
-    threshold = engine.state.derived["offsets"][0, q["group"]] + engine.knobs(True).margins[0]
+    offset = float(engine.state.derived["offsets"][0, q["group"]])
+    threshold = offset + habit_bits(float(q["loudest"]), offset) + engine.knobs(True).margins[0]
     bits = max((max(float(x["evidence"]), float(x["cold"])) for x in kept), default=0.0)
     return Seen(bits, float(threshold), max((float(x["gate"]) for x in kept), default=float(q["gate"])))
 

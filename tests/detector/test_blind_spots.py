@@ -227,3 +227,10 @@ def test_one_new_call_a_day_becomes_the_victims_own(stage: Stage, log: Log) -> N
     spree = log.did(EXPORTER, WEEK_S + 8 * DAY_S, 4.0, FRESH, 70)
     stage.unseen(EXPORTER, in_time(own, prepared, spree), baseline)
     assert stage.revoked(EXPORTER, in_time(own, spree), baseline)
+
+
+def test_who_was_loud_before_is_allowed_more(stage: Stage, log: Log) -> None:
+    audit = ("kms:ListKeys", "iam:ListRoles", "iam:GetAccountAuthorizationDetails", "ssm:DescribeParameters")
+    baseline, thief = estate(log), log.did(EXPORTER, WEEK_S, 4.0, (FRESH[0], *FRESH[2:4]))
+    stage.unseen(EXPORTER, thief, in_time(baseline, log.did(EXPORTER, 4.1 * DAY_S, 5.0, audit)), most="alert")
+    assert stage.revoked(EXPORTER, thief, baseline)
