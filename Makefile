@@ -6,9 +6,6 @@ SUM := $(shell cat models/*.py detector/*.py detector/sources/*.py | cksum | cut
 export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba/$(SUM)
 # Where this is set, every process compiles every module it imports anew: two seconds a start.
 unexport PYTHONDONTWRITEBYTECODE
-# Much of what tests take is waiting, for a broker or for a process: half as many of them at a time again as there are cores.
-CORES = $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
-AT_ONCE = $(shell echo $$(( ($(CORES) * 3 + 1) / 2 )))
 
 .PHONY: help setup demo test check captures bench bench-quality kafka keycloak loop clean
 
@@ -29,7 +26,7 @@ demo: setup ## replay the shipped capture: a table and out/report.html
 	  --out out/decisions.jsonl --report out/report.html --counterfactual
 
 test: setup ## every test
-	$(BIN)/python -m pytest -n $(AT_ONCE) --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: setup ## style, types, floors
 	$(BIN)/ruff check .

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.faults import measure
 from detector.errors import BrokerError
 from tests.tools import unavailable
@@ -10,6 +12,7 @@ FAULTS = ("kill -9 a worker", "kill -9 ingest", "poison frames", "kill -9 the br
 IDENTITIES = 20
 
 
+@pytest.mark.timeout(900)  # each of its steps has a deadline of its own
 def test_nothing_is_lost_or_doubled_whatever_is_killed(tmp_path: Path) -> None:
     try:
         found = measure(tmp_path, FAULTS, IDENTITIES, part_s=4.0)

@@ -24,7 +24,7 @@ from streams.connectors.settings.keycloak import Keycloak as Settings
 from streams.ledger.store import Ledger
 from tests.tools import unavailable
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("keycloak")]
+pytestmark = pytest.mark.timeout(600)
 PIPELINES = 7
 
 
