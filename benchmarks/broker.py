@@ -36,7 +36,15 @@ ADMIN, GUEST = "admin", "guest"
 PASSWORDS = {ADMIN: "admin-of-a-test-broker", GUEST: "guest-of-a-test-broker"}
 """Who may log in. ``ADMIN`` may do everything, ``GUEST`` nothing that no access rule allows."""
 START_S, STOP_S = 90.0, 30.0
-_HEAP = ("-Xms256m", "-Xmx512m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-Djava.awt.headless=true")
+_HEAP = (
+    "-XX:TieredStopAtLevel=1",
+    "-Xms256m",
+    "-Xmx512m",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-Djava.awt.headless=true",
+)
+"""The quick compiler only: the thorough one takes a core for up to half a second at a time during a broker's first minutes, and everybody here shares two."""
 _BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 """For the formatting tool, which ends before better compiled code would pay."""
 _LOG = """status = error

@@ -7,7 +7,7 @@ and timed from its first event to its last, so that neither start-up nor the wri
 - ``raw_events_per_second``: one-record raw CloudTrail messages through one ingest and one worker.
 - ``plain_faust_…``: a Faust agent on the raw messages, one event a message, decoding each and doing nothing.
 - ``quix_…``: the same with Quix Streams. ``aiokafka_…``: a bare ``getmany`` loop that does not even decode.
-- ``latency_…``: at ``--rate`` raw records a second, one partition: record produced → revocation command in Kafka, by our own clock at both ends.
+- ``latency_…``: at ``--rate`` raw records a second, one partition: record due → revocation command in Kafka, by our own clock at both ends.
   ``…_4_partitions``: the same where frames are a quarter as large and four times as many.
 
 Blind to: the network, more than one broker, other tenants of the machine.
@@ -30,6 +30,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from benchmarks.broker import Broker
 from benchmarks.deployment import as_toml
@@ -69,8 +70,10 @@ ROUTINE = (("s3", "GetObject"), ("sqs", "ReceiveMessage"), ("dynamodb", "PutItem
 READY_S = 90.0
 WARM_S = 12.0
 """The same pace without a theft first: a broker a few seconds old still compiles itself, on the same two cores."""
-PACE_MS = 2
-"""How often the load generator hands records over."""
+LOOK_S = 0.5
+"""How often a rate is looked at: writing out the metrics fifty times a second took two fifths of the worker's time."""
+PACE_MS = 5
+"""How often the load generator hands records over: the linger of a Kafka 4 producer where nobody sets one."""
 
 
 def settings_of(kafka: Kafka, folder: Path, **worker: Any) -> Settings:
@@ -195,7 +198,7 @@ def timed(process: Process, metric: str, wanted: int, deadline_s: float = 600.0)
             return (seen - first[1]) / (now - first[0])
         if seen > 0 and first is None:
             first = now, seen
-        time.sleep(0.02)
+        time.sleep(LOOK_S if first else 0.02)
     raise SystemExit(
         f"{process.name}: {process.total(metric):.0f} of {wanted} events in {deadline_s:g} s: {process.log.read_text()[-1500:]}"
     )
@@ -321,30 +324,38 @@ def live_stream(rate: int, seconds: float) -> list[bytes]:
 
 
 async def paced(kafka: Kafka, stream: Sequence[bytes], rate: int, sent: dict[str, float]) -> None:
-    """Writes a stream at ``rate`` records a second, each a message of its own; notes when each stolen use was handed over (epoch s).
+    """Writes a stream at ``rate`` records a second, each a message of its own; notes when each stolen use was due (epoch s), whether or not it could be sent then.
 
-    Batches are filled here, partition by partition: handing every record to the producer by itself takes more of a core than scoring it.
+    Batches are filled beforehand: done meanwhile, it takes more of a core than scoring what is in them.
     """
     producer = AIOKafkaProducer(
         max_batch_size=1 << 20, compression_type="snappy", **connection.aiokafka_settings(kafka)
     )
     await producer.start()
-    topic, began, step = f"{kafka.prefix}.raw", time.perf_counter(), max(1, rate * PACE_MS // 1000)
+    topic, step = f"{kafka.prefix}.raw", max(1, rate * PACE_MS // 1000)
+    stolen = [(number, line) for number, line in enumerate(stream) if b'"eventID":"a-' in line]
     try:
-        for number, start in enumerate(range(0, len(stream), step)):
-            ahead = start / rate - (time.perf_counter() - began)
+        batches = [_batch(producer, stream[start : start + step]) for start in range(0, len(stream), step)]
+        began, began_s = time.perf_counter(), time.time()
+        sent |= {json.loads(line)["eventID"]: began_s + number / rate for number, line in stolen}
+        for number, batch in enumerate(batches):
+            ahead = min(len(stream), (number + 1) * step) / rate - (time.perf_counter() - began)
             if ahead > 0:
                 await asyncio.sleep(ahead)
-            batch = producer.create_batch()
-            for line in stream[start : start + step]:
-                if b'"eventID":"a-' in line:
-                    sent[json.loads(line)["eventID"]] = time.time()
-                if batch.append(key=None, value=line, timestamp=None) is None:
-                    raise SystemExit("a batch of the load generator is full")
             await producer.send_batch(batch, topic, partition=number % kafka.partitions)
         await producer.flush()
     finally:
         await producer.stop()
+
+
+def _batch(producer: AIOKafkaProducer, lines_in_it: Sequence[bytes]) -> BatchBuilder:
+    """One batch, ready to leave."""
+    batch = producer.create_batch()
+    for line in lines_in_it:
+        if batch.append(key=None, value=line, timestamp=None) is None:
+            raise SystemExit("a batch of the load generator is full")
+    batch.close()
+    return batch
 
 
 async def commands(kafka: Kafka, arrived: dict[str, float], stop: asyncio.Event) -> None:
@@ -352,7 +363,6 @@ async def commands(kafka: Kafka, arrived: dict[str, float], stop: asyncio.Event)
     consumer = AIOKafkaConsumer(
         f"{kafka.prefix}.revocations",
         auto_offset_reset="earliest",
-        fetch_max_wait_ms=5,
         **connection.aiokafka_settings(kafka),
     )
     await consumer.start()

@@ -46,7 +46,7 @@ class Kafka(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prefix: str = "outpace"
     partitions: Annotated[int, Meta(ge=1, le=256)] = 4
     replication: Count = 1
-    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "zstd"
     session_timeout_s: Annotated[float, Meta(ge=6, le=60)] = 8.0
     retention_hours: Count = 168
     max_message_bytes: Annotated[int, Meta(ge=65_536)] = 8 << 20
