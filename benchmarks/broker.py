@@ -36,7 +36,7 @@ ADMIN, GUEST = "admin", "guest"
 PASSWORDS = {ADMIN: "admin-of-a-test-broker", GUEST: "guest-of-a-test-broker"}
 """Who may log in. ``ADMIN`` may do everything, ``GUEST`` nothing that no access rule allows."""
 START_S, STOP_S = 90.0, 30.0
-_HEAP = (
+_JVM = (
     "-XX:TieredStopAtLevel=1",
     "-Xms256m",
     "-Xmx512m",
@@ -44,7 +44,7 @@ _HEAP = (
     "-XX:MaxGCPauseMillis=20",
     "-Djava.awt.headless=true",
 )
-"""The quick compiler only: the thorough one takes a core for up to half a second at a time during a broker's first minutes, and everybody here shares two."""
+"""The quick compiler (C1) only: the thorough one holds a core for up to half a second at a time in a broker's first minutes, and everybody here shares two. Not for a broker that is to last."""
 _BRIEF = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 """For the formatting tool, which ends before better compiled code would pay."""
 _LOG = """status = error
@@ -217,7 +217,7 @@ class Broker:
     def _launch(self) -> None:
         if not _is_free(self.port):
             raise BrokerError(f"port {self.port} is taken")
-        command = [self._java, *_HEAP, *self._options(), "kafka.Kafka", str(self.folder / "server.properties")]
+        command = [self._java, *_JVM, *self._options(), "kafka.Kafka", str(self.folder / "server.properties")]
         with (self.folder / "broker.log").open("ab") as log:
             # A session of its own: Ctrl-C in the terminal ends the tests first, and they end the broker.
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, start_new_session=True)

@@ -10,7 +10,7 @@ and timed from its first event to its last, so that neither start-up nor the wri
 - ``latency_…``: at ``--rate`` raw records a second, one partition: record due → revocation command in Kafka, by our own clock at both ends.
   ``…_4_partitions``: the same where frames are a quarter as large and four times as many.
 
-Blind to: the network, more than one broker, other tenants of the machine.
+Blind to: the network, more than one broker, other tenants of the machine, and the pauses of a young broker's thorough compiler, which ours does without.
 """
 
 import asyncio
