@@ -1,7 +1,6 @@
 """The worker's Faust app: consumer group, changelogged table of snapshots, one agent over frames; and the worker's life around it."""
 
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -28,7 +27,7 @@ from streams.second_stage import HOST
 from streams.shard import Initial
 from streams.snapshot_table import SnapshotTable
 from streams.topics import Topics
-from streams.warm_up import warm_up
+from streams.warm_up import stays, warm_up
 
 log = logs.logger("worker")
 TICK_S, OBSERVE_S, LOOK_S, SHARE_S = 0.1, 1.0, 0.1, 1.0
@@ -356,9 +355,7 @@ class Life:
         """Before the group is joined: a first start compiles for a minute, later ones take the code from a cache."""
         self.waiting_for, started_s = "compiling", time.monotonic()
         await asyncio.to_thread(warm_up, self.settings)
-        # What is there by now stays: looked through again and again, it would hold everything up for a tenth of a second each time.
-        gc.collect()
-        gc.freeze()
+        stays()
         log.info("warm", seconds=round(time.monotonic() - started_s, 2))
 
     def _note(self, missing: str) -> None:

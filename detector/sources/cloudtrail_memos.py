@@ -77,7 +77,7 @@ class CloudTrailMemos:
 
     def _source(self, address: str) -> int:
         network = network_of(address)
-        return self.sources.add(address, (text_key(address) if network else 0, text_key(network)))
+        return self.sources.add(address, (text_key(address) if network else 0, text_key(network)), address)
 
     def who(self, r: Record, origin: str) -> int:
         """Number of who called, address left out."""

@@ -16,7 +16,7 @@ from detector.errors import Rejection
 from detector.sources import scan
 from detector.sources.cloudtrail_memos import ACTOR_COLUMNS, FAILED_LOGIN, CloudTrailMemos, is_failed_login
 from detector.sources.cloudtrail_minting import heir_of
-from detector.sources.cloudtrail_record import CloudTrailBatch, Record, Spans, minted_credential
+from detector.sources.cloudtrail_record import DECODED, CloudTrailBatch, Record, Spans, minted_credential
 from detector.sources.cloudtrail_scan import (
     ADDRESS,
     BAD_TIME,
@@ -124,7 +124,7 @@ class QuickWay:
     def _resolve(self, this: _Pass) -> tuple[list[Rejection], list[int]]:
         """Resolves what is new, record by record; gives the rejections, and the slots of actors that stand for this file only."""
         block, origin = this.block, this.block.origin
-        spans = Spans(block.data, this.found["start"], this.found["stop"])
+        spans = self._spans(block.data, this.found)
         numbers, slots = self.exemplars.slots["number"], this.found["slots"]
         rejected: list[Rejection] = []
         of_this_file: list[int] = []
@@ -156,13 +156,18 @@ class QuickWay:
         here["time_s"] = self.times.seconds(record.eventTime)
         if np.isnan(here["time_s"]):
             return False
-        here["response_start"] = -1
+        here["response_start"] = DECODED
+        for name in ("id_start", "id_stop", "parameters_start", "parameters_stop"):
+            here[name] = 0
         event_id = (record.eventID or "").encode("utf-8", "surrogatepass")
         here["event_key"] = span_keys(np.frombuffer(event_id, np.uint8), 1)[0]
         here["resource"] = resource_keys(np.frombuffer(record.requestParameters, np.uint8), 1)[0]
         for kind in (OPERATION, WHO, ADDRESS, ERROR_CODE):
             here["slots"][kind] = -1 - self._number(kind, record, origin)
         return True
+
+    def _spans(self, data: bytes, found: np.ndarray) -> Spans:
+        return Spans(data, found, self.memos.operations.objects, self.memos.sources.objects)
 
     def _batch(self, this: _Pass, bad: int) -> CloudTrailBatch | None:
         found, memos = this.found, self.memos
@@ -181,8 +186,8 @@ class QuickWay:
             who,
             special,
         )
-        found = found[:kept]
-        spans = Spans(this.block.data, found["start"].copy(), found["stop"].copy())
+        found = found[:kept].copy()
+        spans = self._spans(this.block.data, found)
         for i in special[:count].tolist():
             self._look_at_operation(found[i], rows[i], spans, i)
             if memos.actors.rows[who[i]]["by_address"]:
@@ -193,8 +198,7 @@ class QuickWay:
 
     def _look_at_operation(self, here: np.void, row: np.void, spans: Spans, i: int) -> None:
         """Adds what only the response tells: the credential a call minted, a sign-in that failed."""
-        place = int(here["slots"][OPERATION])
-        number = int(self.exemplars.slots["number"][place]) if place >= 0 else -1 - place
+        number = int(here["slots"][OPERATION])
         if not self.memos.operations.rows[number]["special"]:
             return
         operation = self.memos.operations.objects[number]

@@ -8,12 +8,13 @@ Blind to: secrets in responses, which are never decoded.
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from detector.event import Actor, AuditEvent, Outcome, Provider
+from detector.sources.spans import resource_span
 from detector.sources.timestamps import parse_time_ns
 
 NULL = msgspec.Raw(b"null")
@@ -29,6 +30,10 @@ MINTING = re.compile(
     r"^(sts:(AssumeRole|AssumeRoot|GetSessionToken|GetFederationToken)|iam:(CreateAccessKey|CreateLoginProfile)$)"
 )
 MEMO = 1 << 16
+RESOURCE_LETTERS = 200
+"""So much of a resource's name is kept for people to read."""
+DECODED = -1
+"""``response_start`` of a record that had to be decoded."""
 _OUTCOMES = tuple(Outcome)
 
 
@@ -103,15 +108,20 @@ def is_console_use(record: Record) -> bool:
 
 
 class Spans(NamedTuple):
-    """Records kept as the bytes they came in and decoded for the few somebody asks about: what dies young leaves the memory warm."""
+    """Records kept as the bytes they came in and decoded for the few somebody asks about: what dies young leaves the memory warm.
+
+    ``found``: where each stands (``cloudtrail_scan.FOUND``); its numbers lead into ``operations`` and ``addresses``.
+    """
 
     data: bytes
-    starts: np.ndarray
-    stops: np.ndarray
+    found: np.ndarray
+    operations: list[str]
+    addresses: list[str]
 
     def record(self, index: int) -> Record:
         """One record."""
-        return _DECODER.decode(self.data[self.starts[index] : self.stops[index]])
+        here = self.found[index]
+        return _DECODER.decode(self.data[here["start"] : here["stop"]])
 
 
 class CloudTrailBatch:
@@ -151,17 +161,16 @@ class CloudTrailBatch:
 
 def resource_name(parameters: msgspec.Raw) -> str:
     """The first resource a request names, for people to read; '' when it names none."""
+    start, stop = resource_span(np.frombuffer(parameters, np.uint8), 0, len(bytes(parameters)))
+    return json_text(bytes(parameters)[start:stop])[:RESOURCE_LETTERS] if start < stop else ""
+
+
+def json_text(literal: bytes) -> str:
+    """The text of a JSON string, its quotes included; '' where it has none."""
     try:
-        found: Any = msgspec.json.decode(parameters)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return msgspec.json.decode(literal, type=str)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
-    if not isinstance(found, dict):
-        return ""
-    for name, value in found.items():
-        is_session = "ession" in name or "oken" in name
-        if isinstance(value, str) and not is_session and name.lower().endswith(("name", "id", "arn", "key")):
-            return value[:200]
-    return ""
 
 
 def minted_credential(operation: str, is_error: bool, response: "msgspec.Raw | bytes") -> str:

@@ -21,13 +21,20 @@ FOUND = np.dtype(
         ("stop", "i8"),
         ("response_start", "i8"),
         ("response_stop", "i8"),
+        ("id_start", "i8"),
+        ("id_stop", "i8"),
+        ("parameters_start", "i8"),
+        ("parameters_stop", "i8"),
         ("time_s", "f8"),
         ("event_key", "u8"),
         ("resource", "u8"),
         ("slots", "i4", (4,)),
     ]
 )
-"""One record. ``slots`` are of exemplars, or -1 less a number where there is no slot."""
+"""One record. ``slots`` are of exemplars, or -1 less a number where there is no slot; once filled in, the numbers themselves.
+
+Where a field is absent its start and stop are the same; ``response_start`` is -1 for a record that had to be decoded, and its id and parameters stand nowhere.
+"""
 
 OPERATION, WHO, ADDRESS, ERROR_CODE, DECODE, BAD_TIME, RESOLVED = range(7)
 """Tasks: four things to resolve into a slot, a record to decode, a record to refuse. A task is ``record * 8 + one of these``."""
@@ -152,10 +159,14 @@ def _has_no_room(here: Row) -> bool:
 def _key_columns(buffer: np.ndarray, starts: np.ndarray, stops: np.ndarray, here: Row) -> None:
     here.event_key = np.uint64(0)
     here.resource = np.uint64(0)
+    here.id_start, here.id_stop = 0, 0
     if starts[scan.EVENT_ID]:
-        here.event_key = span_key(buffer, starts[scan.EVENT_ID] + 1, stops[scan.EVENT_ID] - 1)
+        here.id_start, here.id_stop = starts[scan.EVENT_ID] + 1, stops[scan.EVENT_ID] - 1
+        here.event_key = span_key(buffer, here.id_start, here.id_stop)
     if starts[scan.PARAMETERS]:
         here.resource = resource_key(buffer, starts[scan.PARAMETERS], stops[scan.PARAMETERS])
+    here.parameters_start = starts[scan.PARAMETERS]
+    here.parameters_stop = stops[scan.PARAMETERS]
     here.response_start = starts[scan.RESPONSE]
     here.response_stop = stops[scan.RESPONSE]
 
@@ -263,7 +274,7 @@ def fill(
     who: np.ndarray,
     special: np.ndarray,
 ) -> tuple[int, int]:
-    """(rows filled, how many of them need another look) from resolved slots; records without a time are left out of ``found``.
+    """(rows filled, how many of them need another look) from resolved slots; ``found`` holds their numbers after, and no record without a time.
 
     ``rows`` (``ROW``, zero) and ``who`` (i4) are filled; ``special`` (i8) gets the rows that mint, sign in or depend on the address.
     """
@@ -273,13 +284,13 @@ def fill(
             continue
         found[kept] = found[i]
         here, row = found[kept], rows[kept]
-        operation = operations[_number(slots, here.slots[OPERATION])]
-        actor = _number(slots, here.slots[WHO])
-        source = sources[_number(slots, here.slots[ADDRESS])]
+        for kind in range(4):
+            here.slots[kind] = _number(slots, here.slots[kind])
+        operation, actor, source = operations[here.slots[OPERATION]], here.slots[WHO], sources[here.slots[ADDRESS]]
         row.time_s, row.event_key, row.resource, row.provider = here.time_s, here.event_key, here.resource, _AWS
         row.operation, row.operation_key = operation.operation, operation.operation_key
         row.source, row.network = source.source, source.network
-        row.outcome = _number(slots, here.slots[ERROR_CODE]) - 1
+        row.outcome = here.slots[ERROR_CODE] - 1
         who[kept] = actor
         _copy_actor(actors[actor], row)
         if operation.special or actors[actor].by_address:

@@ -120,6 +120,42 @@ def resource_key(buffer: np.ndarray, start: int, end: int) -> int:
     return resource_number(h, stems) if h != np.uint64(0) else h
 
 
+@compiled
+def resource_span(buffer: np.ndarray, start: int, end: int) -> tuple[int, int]:
+    """Where the first resource stands that the JSON object ``buffer[start:end]`` names in its own fields, quotes included; (start, start) where none does.
+
+    For people to read; ``resource_key`` is what is compared.
+    """
+    depth, i, takes = 0, start, False
+    while i < end:
+        c = buffer[i]
+        if c == _QUOTE:
+            close = _string_end(buffer, i + 1, end)
+            after = close + 1
+            while after < end and buffer[after] <= 32:
+                after += 1
+            if depth == 1 and after < end and buffer[after] == _COLON:
+                is_id = close - i == 3 and buffer[i + 1] == ord("i") and buffer[i + 2] == ord("d")
+                takes = is_id or names_resource(buffer, i + 1, close)
+                i = after + 1
+                continue
+            if depth == 1 and takes and close < end:
+                return i, close + 1
+            i = close
+        elif c > 32:
+            takes = False
+            if c == ord("{"):
+                depth += 1
+            elif c == ord("["):
+                depth += 2  # what a list holds is nobody's field
+            elif c == ord("}"):
+                depth -= 1
+            elif c == ord("]"):
+                depth -= 2
+        i += 1
+    return start, start
+
+
 @njit(cache=True)
 def resource_keys(buffer: np.ndarray, count: int) -> np.ndarray:
     """Numbers (u8) of the resources named in each of ``count`` JSON texts laid in ``buffer`` (u1) with a zero byte between. 0 where none is named."""
@@ -132,6 +168,25 @@ def resource_keys(buffer: np.ndarray, count: int) -> np.ndarray:
         keys[row] = resource_key(buffer, start, end)
         start = end + 1
     return keys
+
+
+@njit(cache=True)
+def resource_spans(buffer: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(starts, stops), i8, of the first resource each JSON text in ``buffer`` (u1) names: its letters, without the quotes.
+
+    Where none is named both are 0; where an escape stands among the letters the start is -1 less the place of the quote.
+    """
+    first, last = np.zeros(len(starts), np.int64), np.zeros(len(starts), np.int64)
+    for row in range(len(starts)):
+        start, stop = resource_span(buffer, starts[row], stops[row])
+        if start == stop:
+            continue
+        first[row], last[row] = start + 1, stop - 1
+        for i in range(start + 1, stop - 1):
+            if buffer[i] == _BACKSLASH:
+                first[row] = -1 - start
+                break
+    return first, last
 
 
 @njit(cache=True)

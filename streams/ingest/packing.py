@@ -178,9 +178,12 @@ class Packer:
 
     def _spread(self, rows: np.ndarray, columns: Columns, ticket: Ticket) -> None:
         places = partition_of(rows["principal"], self.limits.partitions)
-        for partition in np.unique(places).tolist():
-            picked = np.flatnonzero(places == partition)
-            self._waiting[partition].add(rows[picked], columns.take(picked), ticket)
+        order = np.argsort(places, kind="stable")
+        rows, columns = rows[order], columns.take(order)
+        ends = np.cumsum(np.bincount(places, minlength=self.limits.partitions)).tolist()
+        for waiting, start, end in zip(self._waiting, [0, *ends], ends, strict=False):
+            if start < end:
+                waiting.add(rows[start:end], columns.cut(start, end), ticket)
 
     def _cut(self, partition: int, waiting: _Waiting) -> None:
         rows, columns, shares = waiting.take(self.limits.frame_events)

@@ -20,6 +20,7 @@ from streams.ingest.sending import FRAME_OVERHEAD_BYTES, Sender
 from streams.logs import logger
 from streams.metrics import PROVIDERS, Metrics
 from streams.topics import Topics
+from streams.warm_up import stays, warm_up_reading
 
 log = logger("ingest")
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
@@ -79,8 +80,17 @@ class Pipeline:
         self.sender = Sender(kafka, topics.events, ingest.most_in_flight, metrics, lambda m: self.packer.split(m))
         limits = Limits(kafka.partitions, ingest.frame_events, kafka.max_message_bytes - FRAME_OVERHEAD_BYTES)
         self.packer = Packer(topics.events, limits, self.sender.put, self._refuse_too_large, now_ns)
+        self.is_warm = False
         self._stir = asyncio.Event()
         self._refused_untold = 0
+
+    async def warm_up(self) -> None:
+        """Before anything is read: what compiles, or is taken from a cache, must not do so while senders and broker wait for an answer."""
+        started_s = time.monotonic()
+        await asyncio.to_thread(warm_up_reading)
+        stays()
+        self.is_warm = True
+        log.info("warm", seconds=round(time.monotonic() - started_s, 2))
 
     async def take(self, lane: Lane, arrival: Arrival) -> None:
         """Takes one arrival in; waits while too much is in flight, so that its source is not read further."""

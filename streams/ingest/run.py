@@ -66,6 +66,7 @@ async def _run(settings: Settings, settings_path: str | None, cursors: CursorFil
     lanes = [Lane(source_of(s, settings), cursors, settings.lateness_s) for s in settings.ingest.sources]
     cursors.unwritten = Unwritten(log, metrics.state_unwritten)
     web = await serve(metrics, settings.web, lambda: _why_not_ready(pipeline, cursors) or True)
+    await pipeline.warm_up()
     log.info("ingest started", sources=[lane.source.kind for lane in lanes], kafka=settings.kafka.bootstrap)
     feeding = [pipeline.feed(lane) for lane in lanes]
     working = [
@@ -87,6 +88,8 @@ async def _run(settings: Settings, settings_path: str | None, cursors: CursorFil
 
 
 def _why_not_ready(pipeline: Pipeline, cursors: CursorFile) -> str:
+    if not pipeline.is_warm:
+        return "compiling"
     return cursors.unwritten.fault if pipeline.sender.is_up else "the broker does not answer"
 
 

@@ -16,8 +16,10 @@ from detector.identity.context import ContextFeeds
 from detector.identity.rules import IdentityRules
 from detector.sources import exemplars
 from detector.sources.cloudtrail import CloudTrailParser, Parsed, text_column
-from detector.sources.cloudtrail_record import Spans
+from detector.sources.cloudtrail_record import Spans, resource_name
 from detector.sources.framing import Block
+from streams.columns import columns_of
+from streams.frames import Columns
 
 USER = f"arn:aws:iam::{ACCOUNT}:user/app"
 TEXTS = ["", "a", "Ünïcode", 'quo"te', "back\\slash", "new\nline", "\x00", "\U0001f600", "x" * 40, "bucket-1", "1"]
@@ -42,7 +44,7 @@ FIELDS: dict[str, list[Any]] = {
     "eventType": ["AwsApiCall", "AwsConsoleSignIn"],
     "sessionCredentialFromConsole": ["true", True, False],
     "recipientAccountId": [ACCOUNT, 123456789012, 10**20, -0.0, ""],
-    "requestParameters": [{"bucketName": "b", "key": "k"}, {"roleSessionName": "s", "roleArn": "é\\n"}, {"a": {"instanceId": ["i-1", "i-2"]}}],
+    "requestParameters": [{"bucketName": "b", "key": "k"}, {"roleSessionName": "s", "roleArn": "é\\n"}, {"a": {"instanceId": ["i-1", "i-2"]}}, {"id": "a\n\"b"}],
     "responseElements": [KEYS, {"ConsoleLogin": "Failure"}, {"ConsoleLogin": "Success"}],
     "tlsDetails": [{"tlsVersion": "TLSv1.3"}],
     "detail": [{"eventTime": "x"}],
@@ -154,6 +156,37 @@ def test_both_ways_give_the_same(many: list[Block], mask: int | None) -> None:
     for block in many:
         assert shown(quick.parse(block)) == shown(slow.parse_slowly(block))
     assert quick.memos.vocabulary.names == slow.memos.vocabulary.names
+
+
+@settings(max_examples=120, deadline=None)
+@given(blocks())
+def test_columns_say_what_the_events_say(block: Block) -> None:
+    for batch, _rejected in (parser().parse(block), parser().parse_slowly(block)):
+        if batch is not None:
+            wanted = Columns.of([batch.event(i) for i in range(len(batch.rows))])
+            assert columns_of(batch)[2:] == wanted[2:]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "wanted"),
+    [
+        (b'{"bucketName": "a", "key": "b"}', "a"),
+        (b'{"x": {"bucketName": "deep"}, "list": [{"key": "deep"}], "roleArn": "arn"}', "arn"),
+        (b'{"roleSessionName": "s", "nextToken": "t", "id": "E1"}', "E1"),
+        (b'{"keyName": {"name": "deep"}, "userName": null}', ""),
+        (b'{"bucketName": ["x"], "key": "k"}', "k"),
+        (b'{"key" : "\\"q\\" \\u00e9"}', '"q" é'),
+        ('{"key": "é"}'.encode(), "é"),
+        (b'{"key": "' + b"k" * 300 + b'"}', "k" * 200),
+        (b'[{"key": "k"}]', ""),
+        (b'"key"', ""),
+        (b"null", ""),
+        (b'{"key": "', ""),
+        (b"", ""),
+    ],
+)
+def test_the_resource_people_read_is_the_first_a_request_names_itself(parameters: bytes, wanted: str) -> None:
+    assert resource_name(msgspec.Raw(parameters)) == wanted
 
 
 @settings(max_examples=30, deadline=None)
