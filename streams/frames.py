@@ -141,9 +141,9 @@ def pack_columns(rows: np.ndarray, columns: Columns, clock_ns: int, sent_ns: int
         rows.tobytes(),
         places.tobytes(),
         columns.event_ids,
-        list(operations),  # type: ignore[arg-type]
+        list(operations),
         list(distinct.values()),
-        list(texts),  # type: ignore[arg-type]
+        list(texts),
     )
     return _encoder.encode(frame)
 
