@@ -19,13 +19,14 @@ from benchmarks.loop import Case, play
 from benchmarks.shared import SharedBroker
 from benchmarks.unreliable import Unreliable
 from detector.errors import BrokerError
+from streams.cli import app
 from streams.connectors.keycloak import KeycloakConnector
 from streams.connectors.settings.keycloak import Keycloak as Settings
 from streams.ledger.store import Ledger
 from tests.tools import unavailable
 
 pytestmark = pytest.mark.timeout(600)
-PIPELINES = 7
+PIPELINES = 8
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +158,29 @@ def test_a_provider_that_lies_is_found_out_and_the_next_rung_taken(
     assert "still_alive" in states, "what was said to be done was not"
     assert case.last_action == "quarantine_principal"
     assert proxy.lies == 0
+
+
+def test_what_was_taken_wrongly_is_given_back(
+    closed: Closed, estate: Estate, thief: Thief, proxy: Unreliable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody says it was no thief: the client is enabled again, its owner goes on working, and nobody takes it away a second time."""
+    proxy.lies, thief.chains = 1, False
+    assert play(closed, thief).last_action == "quarantine_principal"
+    assert not estate.work(thief.name)
+    command_id = closed.outcomes.of(thief.credential, "accepted")[-1].command_id
+    asked = ["restore", command_id, "--as", "maria", "--settings", str(closed.folder / "respond.toml")]
+    assert app([*asked, "--reason", "it was the new release"], result_action="return_value") == 0
+    assert "dry run" in capsys.readouterr().out
+    assert not estate.work(thief.name), "saying what would be done does nothing"
+    assert app([*asked, "--reason", "it was the new release", "--carry-out"], result_action="return_value") == 0
+    until(lambda: closed.outcomes.of(thief.credential, "restored"), "the client given back", 15.0)
+    assert estate.work(thief.name), "the secret is its owner's again"
+    with closing(sqlite3.connect(f"file:{closed.folder / 'respond' / 'responder.sqlite'}?mode=ro", uri=True)) as found:
+        entries = [e for e in Ledger(found).entries() if e.kind == "restore"]
+    assert [(e.owner, e.reason) for e in entries] == [("maria", "it was the new release")]
+    time.sleep(3.0)
+    assert estate.work(thief.name)
+    assert [o.state for o in closed.outcomes.of(thief.credential)][-1] == "restored"
 
 
 def test_a_missing_role_is_named_by_the_real_server(server: Keycloak) -> None:
