@@ -1,10 +1,10 @@
 """The readable columns of a parsed batch, without an object for each event.
 
-``AuditEvent`` objects are the dear part of packing. A batch may bring a ``columns()`` of its own; of CloudTrail the few texts somebody may read
-are cut out of the bytes, where decoding every record once more took longer than parsing it; any other batch gives its events one by one.
+``AuditEvent`` objects are the dear part of packing. Of CloudTrail the few texts somebody may read are cut out of the bytes, where decoding every
+record once more took longer than parsing it; any other batch gives its events one by one.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,9 +28,6 @@ from streams.frames import Columns
 
 def columns_of(batch: Batch) -> Columns:
     """Columns of every row of a batch, in row order. ``received_ns`` is left at what the events say."""
-    own: Any = getattr(batch, "columns", None)
-    if own is not None:
-        return own()  # type: ignore[no-any-return]
     if isinstance(batch, CloudTrailBatch):
         return _of_cloudtrail(batch)
     return Columns.of([batch.event(i) for i in range(len(batch.rows))])
@@ -38,7 +35,11 @@ def columns_of(batch: Batch) -> Columns:
 
 def _of_cloudtrail(batch: CloudTrailBatch) -> Columns:
     """The same as ``event`` gives row by row, which a test holds equal."""
-    texts = _of_spans(batch.kept, batch) if isinstance(batch.kept, Spans) else _of_records(batch.kept)
+    texts = (
+        _of_spans(batch.kept, batch.rows["outcome"] != Outcome.SUCCESS)
+        if isinstance(batch.kept, Spans)
+        else _of_records(batch.kept)
+    )
     count = len(batch.rows)
     minted = [""] * count
     for i in np.flatnonzero(batch.rows["minted"]).tolist():
@@ -79,7 +80,7 @@ def _of_records(records: list[Record]) -> _Texts:
     )
 
 
-def _of_spans(kept: Spans, batch: CloudTrailBatch) -> _Texts:
+def _of_spans(kept: Spans, has_failed: np.ndarray) -> _Texts:
     """Cut out of the bytes a block came in: all but what had to be decoded is ASCII without escapes."""
     found, numbers = kept.found, kept.found["slots"]
     letters = kept.data.decode("latin-1")  # a letter a byte
@@ -96,7 +97,7 @@ def _of_spans(kept: Spans, batch: CloudTrailBatch) -> _Texts:
     for i in np.flatnonzero(starts < 0).tolist():
         texts.resources[i] = json_text(kept.data[-1 - starts[i] : stops[i] + 1])[:RESOURCE_LETTERS]
     is_decoded = found["response_start"] == DECODED
-    for i in np.flatnonzero(is_decoded | (batch.rows["outcome"] != Outcome.SUCCESS)).tolist():
+    for i in np.flatnonzero(is_decoded | has_failed).tolist():
         record = kept.record(i)
         texts.errors[i] = record.errorCode or ""
         if is_decoded[i]:

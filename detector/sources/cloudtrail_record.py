@@ -132,11 +132,6 @@ class CloudTrailBatch:
     ) -> None:
         self.kept, self.rows, self.who, self.actors = kept, rows, who, actors
 
-    def records(self) -> list[Record]:
-        """Every record, decoded."""
-        kept = self.kept
-        return [kept.record(i) for i in range(len(self.rows))] if isinstance(kept, Spans) else kept
-
     def record(self, index: int) -> Record:
         """The record of one row."""
         return self.kept.record(index) if isinstance(self.kept, Spans) else self.kept[index]
@@ -161,8 +156,9 @@ class CloudTrailBatch:
 
 def resource_name(parameters: msgspec.Raw) -> str:
     """The first resource a request names, for people to read; '' when it names none."""
-    start, stop = resource_span(np.frombuffer(parameters, np.uint8), 0, len(bytes(parameters)))
-    return json_text(bytes(parameters)[start:stop])[:RESOURCE_LETTERS] if start < stop else ""
+    data = bytes(parameters)
+    start, stop = resource_span(np.frombuffer(data, np.uint8), 0, len(data))
+    return json_text(data[start:stop])[:RESOURCE_LETTERS] if start < stop else ""
 
 
 def json_text(literal: bytes) -> str:
