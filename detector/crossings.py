@@ -28,7 +28,7 @@ _CANARY, _OUT, _RETIRED = int(Mark.CANARY), int(Mark.OUT_OF_BOUNDS), int(Mark.RE
 
 
 class Knobs(NamedTuple):
-    """Numbers a policy sets, as compiled code wants them. Bits above a group's offset by path (f8), seconds, flags."""
+    """Numbers a policy sets, as compiled code wants them. Bits above a group's offset by provider and path (f8), seconds, flags."""
 
     margins: np.ndarray
     alert_margins: np.ndarray
@@ -77,7 +77,8 @@ def judge(s: Arrays, q: Row, c: Row, x: Row, e: Row, now: float, knobs: Knobs) -
             return COLD_ALERT
     if q.level == 0 and marks & _RETIRED:
         return RETIRED_USE
-    if q.level == 0 and is_open and x.evidence >= x.threshold - knobs.margins[e.path] + knobs.alert_margins[e.path]:
+    alerts_at = x.threshold - knobs.margins[e.provider, e.path] + knobs.alert_margins[e.provider, e.path]
+    if q.level == 0 and is_open and x.evidence >= alerts_at:
         return ALERT
     return 0
 

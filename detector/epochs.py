@@ -19,6 +19,7 @@ from detector.errors import StateError
 from detector.event import Provider
 from detector.state import COUNTED_CELLS, EVERYBODY, FIRST, OWN_FIRST, TAUGHT, State, sections
 from models.compiled import compiled
+from models.sequence import CLASS_COUNT, tables_of
 from models.table import upsert
 
 EPOCH_S = 1800.0
@@ -31,15 +32,15 @@ LAG = 2
 NEVER = -1
 """The epoch of an engine that has seen no time yet."""
 
-_VERSION = 2
-_SHARED = np.dtype([("key", "u8"), ("count", "i8"), ("group", "u4"), ("pad", "u4")])
+_VERSION = 3
+_SHARED = np.dtype([("key", "u8"), ("count", "i8"), ("group", "u4"), ("class_", "u4")])
 
 
 class Delta(msgspec.Struct, frozen=True, array_like=True):
     """What one shard, or all of them together, learned of what is shared in ``epoch``.
 
     ``next_epoch``: where the shard goes on; in between it had nothing to do. ``first_s``: time of the first event, 0 for none. ``shared``: rows
-    of (key, count, group) in order of key; ``places`` (u4) and ``amounts`` (i8): cells of the flat array of counts. Counts may be below zero.
+    of (key, count, group, class) in order of key; ``places`` (u4) and ``amounts`` (i8): cells of the flat array of counts. Counts may be below zero.
     """
 
     version: int
@@ -86,9 +87,11 @@ def unpack_delta(data: bytes) -> Delta:
     places = np.frombuffer(delta.places, np.uint32) if is_whole and len(delta.places) % 4 == 0 else None
     if places is None or (len(places) and int(places.max()) >= COUNTED_CELLS):
         raise StateError("delta is damaged: its parts do not fit")
-    groups = np.frombuffer(delta.shared, _SHARED)["group"]
-    if len(groups) and int(groups.max()) >= EVERYBODY + len(Provider):
+    shared = np.frombuffer(delta.shared, _SHARED)
+    if len(shared) and int(shared["group"].max()) >= EVERYBODY + len(Provider):
         raise StateError("delta is damaged: a group that is none")
+    if len(shared) and int(shared["class_"].max()) >= CLASS_COUNT:
+        raise StateError("delta is damaged: a class that is none")
     return delta
 
 
@@ -98,7 +101,7 @@ def merged(epoch: int, next_epoch: int, deltas: Iterable[Delta]) -> Delta:
     shared = np.concatenate([np.zeros(0, _SHARED), *(np.frombuffer(d.shared, _SHARED) for d in parts)])
     keys, first, inverse = np.unique(shared["key"], return_index=True, return_inverse=True)
     rows = np.zeros(len(keys), _SHARED)
-    rows["key"], rows["group"] = keys, shared["group"][first]
+    rows["key"], rows["group"], rows["class_"] = keys, shared["group"][first], shared["class_"][first]
     np.add.at(rows["count"], inverse, shared["count"])
     counts = np.zeros(COUNTED_CELLS, np.int64)
     for d in parts:
@@ -125,7 +128,7 @@ def harvest(state: State, epoch: int, next_epoch: int) -> Delta:
     table = state.tables["taught"]
     taught = table.rows[(table.rows["key"] > 1) & (table.rows["count"] != 0)]
     rows = np.zeros(len(taught), _SHARED)
-    for name in ("key", "count", "group"):
+    for name in ("key", "count", "group", "class_"):
         rows[name] = taught[name]
     rows.sort(order="key")
     clock, own = state.plain["clock"], state.plain["own"]
@@ -145,7 +148,9 @@ def fold(state: State, delta: Delta) -> None:
     rows = np.frombuffer(delta.shared, _SHARED)
     shared, counts = state.tables["shared"], state.plain["counts"]
     shared.reserve(len(rows))
-    _fold_shared(rows, shared.rows, shared.used, state.plain["distinct"], int(delta.epoch * EPOCH_S))
+    _fold_shared(
+        rows, shared.rows, shared.used, state.plain["distinct"], state.plain["tables"], int(delta.epoch * EPOCH_S)
+    )
     shared.evict_idle()
     counts[np.frombuffer(delta.places, np.uint32)] += np.frombuffer(delta.amounts, np.int64)
     clock = state.plain["clock"]
@@ -154,8 +159,11 @@ def fold(state: State, delta: Delta) -> None:
 
 
 @compiled
-def _fold_shared(rows: np.ndarray, shared: np.ndarray, used: np.ndarray, distinct: np.ndarray, last: int) -> None:
-    """Adds counts of operations and keeps count of how many kinds each group knows. Never below zero: the row may have been evicted meanwhile."""
+def _fold_shared(
+    rows: np.ndarray, shared: np.ndarray, used: np.ndarray, distinct: np.ndarray, tables: np.ndarray, last: int
+) -> None:
+    """Adds counts of operations and keeps count of how many kinds a group knows, and at how many tables each class of them sits. Never below zero: the row may have
+    been evicted meanwhile; its kind then counts twice."""
     for row in range(len(rows)):
         r = rows[row]
         i = upsert(shared, used, r.key)
@@ -164,6 +172,7 @@ def _fold_shared(rows: np.ndarray, shared: np.ndarray, used: np.ndarray, distinc
         shared[i].count = after
         shared[i].last = last
         distinct[r.group] += (1 if after > 0 else 0) - (1 if before > 0 else 0)
+        tables[r.group, r.class_] += tables_of(after) - tables_of(before)
 
 
 def section_of(delta: Delta, section: str) -> np.ndarray:

@@ -115,9 +115,9 @@ def teach(s: Arrays, operation_key: int, class_: int, g: int, count: int, now: f
     i = upsert(s.taught, s.taught_used, mix(operation_key, np.uint64(g + 1)))
     s.taught[i].count += count
     s.taught[i].group = g
+    s.taught[i].class_ = class_
     s.taught[i].last = np.uint32(now)
     s.own_discoveries[g] += count
-    s.own_class_seen[g, class_] += count
 
 
 @compiled

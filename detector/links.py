@@ -307,9 +307,7 @@ class Links:
         x, top = before[-1].exhibit.x, kept_after(link.first_s - parent.at_s)
         kept = kept_after(link.first_s - float(x["time_s"]))
         a, b = (float(x[name]) * kept + parent.bits * top for name in ("a", "b"))
-        own = (combined_bits(a, b) if a > 0.0 else 0.0) - self.verdicts.offset(
-            float(x["threshold"]), before[-1].event.actor.path
-        )
+        own = (combined_bits(a, b) if a > 0.0 else 0.0) - self.verdicts.offset(float(x["threshold"]), before[-1].event)
         if own <= 0.0:
             return
         since = kept_after(now - link.first_s)
@@ -374,7 +372,7 @@ class Links:
                 return crossings.COLD_REVOKE
             if may_alert and cold >= self.knobs.cold_alert + known:
                 return crossings.COLD_ALERT
-        if is_open and may_alert and evidence >= self.verdicts.alerts_at(threshold, link.event.actor.path):
+        if is_open and may_alert and evidence >= self.verdicts.alerts_at(threshold, link.event):
             return crossings.ALERT
         return 0
 

@@ -144,7 +144,7 @@ def describe(s: Arrays, q: Row, c: Row, x: Row, e: Row, fact: int, row: int, now
     x.b_before = q.b
     x.cold_before = q.cold
     offset = s.offsets[age_of(q.day * DAY_S, q.born), q.group]
-    x.threshold = offset + habit_bits(q.loudest, offset) + knobs.margins[e.path]
+    x.threshold = offset + habit_bits(q.loudest, offset) + knobs.margins[e.provider, e.path]
     if fact >= 0:
         f = s.facts[fact]
         denied = e.outcome == 1 or e.outcome == 2

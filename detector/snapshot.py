@@ -21,7 +21,7 @@ from detector.policy.leases import Use
 from detector.trails import BUCKETS, Trails
 
 MAGIC = b"OUTPACE\x00"
-VERSION = 6
+VERSION = 7
 _DIGEST = 32
 TRAILS = "trails/"
 

@@ -92,7 +92,9 @@ PRINCIPAL = np.dtype(
 
 FACT = np.dtype([("key", "u8"), ("count", "u4"), ("first", "u4"), ("ok", "u4"), ("denied", "u4")])
 SHARED = np.dtype([("key", "u8"), ("count", "i4"), ("last", "u4")])
-TAUGHT = np.dtype([("key", "u8"), ("count", "i4"), ("last", "u4"), ("group", "u2"), ("pad", "u1", (6,))])
+TAUGHT = np.dtype(
+    [("key", "u8"), ("count", "i4"), ("last", "u4"), ("group", "u2"), ("class_", "u1"), ("pad", "u1", (5,))]
+)
 JOURNAL = np.dtype(
     [
         ("time", "f8"),
@@ -173,7 +175,6 @@ NOTE = np.dtype(
 
 COUNTED: dict[str, tuple[int, ...]] = {
     "discoveries": (_ALL_GROUPS,),
-    "class_seen": (_ALL_GROUPS, CLASS_COUNT),
     "outcomes": (_ALL_GROUPS, 4, 4, 2),
     "resources": (_ALL_GROUPS, 2),
     "news": (_ALL_GROUPS, 4),
@@ -217,7 +218,6 @@ class Arrays(NamedTuple):
     trials: np.ndarray
     offsets: np.ndarray
     own_discoveries: np.ndarray
-    own_class_seen: np.ndarray
     own_outcomes: np.ndarray
     own_resources: np.ndarray
     own_news: np.ndarray
@@ -268,6 +268,7 @@ class State:
             "counters": np.zeros(8, np.int64),
             "counts": np.zeros(COUNTED_CELLS, np.int64),
             "distinct": np.zeros(_ALL_GROUPS, np.int64),
+            "tables": np.zeros((_ALL_GROUPS, CLASS_COUNT), np.int64),
             "own": np.zeros(COUNTED_CELLS, np.int64),
             "shipped": shipped_offsets.copy(),
         }
@@ -289,8 +290,8 @@ class State:
         del counts["identity_days"]
         self.derived = {name: array.astype(np.float64) for name, array in counts.items()}
         self.derived["distinct"] = self.plain["distinct"].astype(np.float64)
-        self.derived["class_seen"] += self.class_prior
-        self.derived["class_total"] = self.derived["discoveries"] + self.class_prior.sum(axis=1)
+        self.derived["class_seen"] = self.plain["tables"] + self.class_prior
+        self.derived["class_total"] = self.derived["class_seen"].sum(axis=1)
         self._measure(histogram, shipped + np.array(YOUNG_BITS)[:, None])
 
     def _measure(self, histogram: np.ndarray, shipped: np.ndarray) -> None:

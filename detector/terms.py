@@ -70,7 +70,7 @@ def score_operation(s: Arrays, q: Row, x: Row, e: Row, group: int, everybody: in
     x.group_p = backed_off(count_g, s.discoveries[group], s.distinct[group], p_all, PARENT_STRENGTH)
     own = q.distinct if x.is_cold else 0.0
     share_all = max(s.class_seen[everybody, c.class_] - own, PRIOR_SHARE) / max(1.0, s.class_total[everybody])
-    share = class_share(max(0.0, s.class_seen[group, c.class_] - own), s.discoveries[group], share_all)
+    share = class_share(max(0.0, s.class_seen[group, c.class_] - own), s.class_total[group], share_all)
     x.discovery_p = discovery_probability(x.group_p, share, c.attacker, c.class_mass)
     x.attacker_p = c.attacker
     x.storm = q.storm

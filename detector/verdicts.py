@@ -1,20 +1,20 @@
 """From a crossing to a decision record, and what was already said: the same for both stages."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from detector import crossings, scoring
 from detector.config import Policy
 from detector.decision import ACTIONS, Decision, Loop, Reason, decision_id
-from detector.event import Path
+from detector.event import AuditEvent, Path, Provider
 from detector.learning import DAY_S
 from detector.loops import name_loop
 from detector.policy.ladder import rung
 from detector.reasons import Exhibit, reasons_of
 from detector.sources.timestamps import format_time
-from models.budget import margin_bits
+from models.budget import MARGIN_BITS, margin_bits
 from models.iteration import loop_tempo
 
 REMEMBERED = 20_000
@@ -28,8 +28,8 @@ def knobs_of(policy: Policy, decides: bool) -> crossings.Knobs:
     """A policy's numbers as the compiled loop takes them."""
     evidence, budget = policy.evidence, policy.budget
     return crossings.Knobs(
-        margins=np.array([margin_bits(budget.revoke_one_in(path)) for path in PATHS]),
-        alert_margins=np.array([margin_bits(budget.alert_one_in(path)) for path in PATHS]),
+        margins=_margins(policy, budget.revoke_one_in),
+        alert_margins=_margins(policy, budget.alert_one_in),
         cold_alert=evidence.cold_alert_bits,
         cold_revoke=evidence.cold_revoke_bits if policy.cold_start_acts else NEVER_BITS,
         hold_s=evidence.hold_learning_s,
@@ -37,6 +37,11 @@ def knobs_of(policy: Policy, decides: bool) -> crossings.Knobs:
         vocabulary=5000.0,
         decides=decides,
     )
+
+
+def _margins(policy: Policy, one_in: Callable[[str], float]) -> np.ndarray:
+    shipped = [policy.evidence.margins_bits.get(provider.name.lower(), MARGIN_BITS) for provider in Provider]
+    return np.array([[margin_bits(one_in(path), bits) for path in PATHS] for bits in shipped])
 
 
 class Verdicts:
@@ -89,7 +94,7 @@ class Verdicts:
         escalates = int(x["principal"]) in self.revoked
         own_bits = max(float(x["evidence"]), float(x["cold"]) if kind in COLD else 0.0)
         bits = own_bits if evidence_bits is None else evidence_bits
-        threshold = self._threshold(kind, float(x["threshold"]), actor.path)
+        threshold = self._threshold(kind, float(x["threshold"]), event)
         action = rung(kind, actor, loop.name, escalates, self.policy, bits - threshold)
         mine = own_actions(episode, exhibit)
         seconds, per_minute = loop_tempo(float(x["iterations"]), float(x["decision_s"]))
@@ -116,22 +121,22 @@ class Verdicts:
             lineage=tuple(sorted({e.event.minted for e in mine if e.event.minted})),
         )
 
-    def _threshold(self, kind: int, revokes_at: float, path: Path) -> float:
+    def _threshold(self, kind: int, revokes_at: float, event: AuditEvent) -> float:
         if kind == crossings.COLD_ALERT:
             return self.policy.evidence.cold_alert_bits
         if kind == crossings.COLD_REVOKE:
             return self.policy.evidence.cold_revoke_bits
         if kind in WITHOUT_BITS:
             return 0.0
-        return self.alerts_at(revokes_at, path) if kind == crossings.ALERT else revokes_at
+        return self.alerts_at(revokes_at, event) if kind == crossings.ALERT else revokes_at
 
-    def alerts_at(self, revokes_at: float, path: Path) -> float:
-        """The alert threshold in bits that goes with a revocation threshold."""
-        return self.offset(revokes_at, path) + float(self.knobs.alert_margins[path])
+    def alerts_at(self, revokes_at: float, event: AuditEvent) -> float:
+        """The alert threshold in bits that goes with the revocation threshold an event is held to."""
+        return self.offset(revokes_at, event) + float(self.knobs.alert_margins[event.provider, event.actor.path])
 
-    def offset(self, revokes_at: float, path: Path) -> float:
-        """The peer group's offset in bits behind a revocation threshold."""
-        return revokes_at - float(self.knobs.margins[path])
+    def offset(self, revokes_at: float, event: AuditEvent) -> float:
+        """The offset in bits of the principal behind the revocation threshold an event is held to."""
+        return revokes_at - float(self.knobs.margins[event.provider, event.actor.path])
 
 
 def episode_of(trail: Iterable[Exhibit], exhibit: Exhibit) -> list[Exhibit]:

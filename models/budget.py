@@ -3,7 +3,7 @@
 The offset is the evidence a group exceeds by itself on 2 of 1,000 identity-days while somebody may be iterating (the gate is open). It is shipped, then moved by what is
 measured: the shipped tail counts as ``PRIOR_DAYS`` identity-days, each real identity-day adds its highest evidence. It is measured where days are
 many, at 1 in 100, and drawn out from there: at 2 in 1,000 a few attacked days would stand for the whole tail. The margin turns
-2 in 1,000 into the budget; one margin serves all groups because tails fall alike (they halve every ``TAIL_BITS``).
+2 in 1,000 into the budget; it is shipped by provider, and beyond it tails are taken to halve every ``TAIL_BITS``.
 
 Principals in their first days are strange by nature; their days are counted apart, so that they do not raise everybody's threshold. A principal that
 was loud before will be again: its own loudest day lifts it above its group, within bounds.
@@ -22,6 +22,10 @@ PRIOR_DAYS = 300.0
 BODY_RATE = 1e-2
 OFFSET_RATE = 2e-3
 TAIL_BITS = 2.0
+MARGIN_BITS = 7.03
+MARGIN_DAYS = 10_000.0
+"""From the offset, which a group exceeds on 2 of 1,000 identity-days, to what it exceeds on one of so many: in general. How heavy the tail is beyond the offset
+depends on the provider more than on the group, so a policy may hold a margin for each."""
 HABIT_BITS = 3.0
 """A principal's offset is at least so much below the loudest day it has had."""
 HABIT_MOST_BITS = 4.0
@@ -75,12 +79,12 @@ def habit_bits(loudest: float, group_offset: float) -> float:
     return min(HABIT_MOST_BITS, max(0.0, loudest - HABIT_BITS - group_offset))
 
 
-def margin_bits(per_identity_days: float, shipped_margin_bits: float = 7.03, shipped_days: float = 10_000.0) -> float:
-    """The margin for "one false revocation in N identity-days"; the tail halves every ``TAIL_BITS`` bits.
+def margin_bits(per_identity_days: float, shipped_margin_bits: float = MARGIN_BITS) -> float:
+    """The margin for "one false revocation in N identity-days", from the one shipped for 10,000; the tail halves every ``TAIL_BITS`` bits.
 
     >>> margin_bits(10_000)
     7.03
     >>> round(margin_bits(20_000), 2)
     9.03
     """
-    return shipped_margin_bits + TAIL_BITS * math.log2(per_identity_days / shipped_days)
+    return shipped_margin_bits + TAIL_BITS * math.log2(per_identity_days / MARGIN_DAYS)

@@ -10,12 +10,13 @@ strength 1 for a principal and 5 above it. Order 0: longer contexts earned nothi
 Blind to: operations the principal already lives on, in whatever order they come.
 """
 
+import numpy as np
 from numba import njit
 
 DISCOUNT = 0.5
 STRENGTH = 1.0
 PARENT_STRENGTH = 5.0
-CLASS_STRENGTH = 10.0
+CLASS_STRENGTH = 4.0
 CLASS_COUNT = 36
 ATTACKER_REPEATS = 0.25
 CHANGE_REPEATS = 0.7
@@ -26,6 +27,12 @@ def backed_off(count: float, total: float, distinct: float, parent: float, stren
     """P(operation) given its count among ``total`` draws of ``distinct`` kinds and the parent's probability."""
     kept = max(count - DISCOUNT, 0.0)
     return (kept + (DISCOUNT * distinct + strength) * parent) / (total + strength)
+
+
+@njit(cache=True, inline="always")
+def tables_of(count: int) -> int:
+    """At how many tables ``count`` guests sit who ordered the same: about the root, at a discount of a half (Pitman and Yor 1997)."""
+    return int(np.sqrt(count))
 
 
 @njit(cache=True, inline="always")

@@ -23,7 +23,7 @@ from detector import snapshot
 from detector.engine import Engine
 from detector.errors import StateError
 
-VERSION = 1
+VERSION = 2
 LEVEL = 1
 HEAD, BESIDE = "head", "beside"
 _MANIFEST = re.compile(r"^(\d+)/([^/]+)/manifest$")

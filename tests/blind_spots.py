@@ -137,7 +137,7 @@ def seen_of(replay: Replay, principal: str, since_ns: int) -> Seen:
     rows = engine.state.tables["principals"].rows
     (q,) = rows[rows["key"] == key]
     offset = float(engine.state.derived["offsets"][0, q["group"]])
-    threshold = offset + habit_bits(float(q["loudest"]), offset) + engine.knobs(True).margins[0]
+    threshold = offset + habit_bits(float(q["loudest"]), offset) + engine.knobs(True).margins[0, 0]
     bits = max((max(float(x["evidence"]), float(x["cold"])) for x in kept), default=0.0)
     return Seen(bits, float(threshold), max((float(x["gate"]) for x in kept), default=float(q["gate"])))
 

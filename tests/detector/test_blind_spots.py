@@ -171,13 +171,13 @@ def test_what_the_peers_do_every_day_is_nobodys_attack(stage: Stage, log: Log) -
     assert stage.revoked(teams[0], thief, weeks(usual)).event_id == thief[2]["eventID"]
 
 
-def test_a_thief_in_the_middle_of_a_roll_out_is_alerted_of_at_most(stage: Stage, log: Log) -> None:
+def test_a_thief_in_the_middle_of_a_roll_out_is_carried_by_it(stage: Stage, log: Log) -> None:
     terraform = hand("infra", "192.0.2.120", "APN/1.0 HashiCorp/1.0 Terraform/1.9", "role")
     baseline = estate(log, log.week(terraform, ("ec2:DescribeVpcs", "s3:GetObject", "iam:GetRole", "dynamodb:PutItem")))
     services, verbs = ("ec2", "rds", "ecs", "elasticloadbalancing", "route53"), ("Create", "Describe", "Tag")
     fresh = [f"{s}:{verb}{noun}" for s in services for verb in verbs for noun in ("Pool", "Group", "Zone", "Set")]
     thief = log.did(terraform, WEEK_S + 310, 4.0, FRESH)
-    stage.unseen(terraform, in_time(log.did(terraform, WEEK_S, 5.0, fresh), thief), baseline, most="alert")
+    stage.unseen(terraform, in_time(log.did(terraform, WEEK_S, 5.0, fresh), thief), baseline)
     assert stage.revoked(terraform, thief, baseline)
 
 
@@ -215,7 +215,7 @@ def test_calls_of_the_victims_own_between_the_thiefs_let_the_evidence_fall(stage
 def test_a_persons_session_is_allowed_more_than_a_machines(stage: Stage, log: Log) -> None:
     person = hand("AWSReservedSSO_dev", "192.0.2.140", "Mozilla/5.0", "role")
     calls = ("ec2:DescribeInstances", "s3:ListBuckets", "cloudwatch:GetMetricData", "logs:FilterLogEvents")
-    baseline, thief = estate(log, log.week(person, calls)), log.did(person, WEEK_S, 20.0, FRESH[:4])
+    baseline, thief = estate(log, log.week(person, calls)), log.did(person, WEEK_S, 20.0, FRESH[:3])
     stage.unseen(person, thief, baseline, most="alert")
     cautious = Budget(human=PathBudget(1_000.0))
     assert stage.revoked(person, thief, baseline, budget=cautious).action == "step_up"

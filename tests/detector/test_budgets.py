@@ -58,8 +58,17 @@ def test_alerts_and_revocations_of_a_path_are_budgeted_apart(replay_of: Replayer
 
 def test_the_numbers_of_a_policy_reach_the_compiled_loop_in_the_order_of_paths() -> None:
     knobs = knobs_of(Policy(budget=Budget(delegated=STRICT)), True)
-    assert knobs.margins.tolist() == [margin_bits(10_000.0)] * 2 + [margin_bits(160_000.0), margin_bits(10_000.0)]
-    assert knobs.alert_margins.tolist() == [margin_bits(1_000.0)] * 2 + [margin_bits(8_000.0), margin_bits(1_000.0)]
+    margins, alert_margins = knobs.margins[Provider.AWS], knobs.alert_margins[Provider.AWS]
+    assert margins.tolist() == [margin_bits(10_000.0)] * 2 + [margin_bits(160_000.0), margin_bits(10_000.0)]
+    assert alert_margins.tolist() == [margin_bits(1_000.0)] * 2 + [margin_bits(8_000.0), margin_bits(1_000.0)]
+
+
+def test_a_provider_has_a_margin_of_its_own() -> None:
+    knobs = knobs_of(Policy(evidence=Evidence(margins_bits={"okta": 4.0})), True)
+    at = {p: knobs.margins[p, Path.WORKLOAD] for p in (Provider.AWS, Provider.OKTA)}
+    assert at == {Provider.AWS: margin_bits(10_000.0), Provider.OKTA: 4.0}
+    ratio = knobs.margins[Provider.OKTA] - knobs.alert_margins[Provider.OKTA]
+    assert ratio.tolist() == (knobs.margins[Provider.AWS] - knobs.alert_margins[Provider.AWS]).tolist()
 
 
 def test_a_family_has_one_offset_unless_a_provider_has_its_own() -> None:
