@@ -120,7 +120,7 @@ def _one(
     for path in paths:
         for resident in list(left[path]):
             victim, at_s = _stolen(estate, resident, days, rng)
-            if victim is None:
+            if victim is None or not (cell or victim.habits):
                 continue
             made = _attack(estate, by, cell, victim, at_s, days, rng) if cell else _desk(estate, victim, at_s, rng)
             if len(made.acts) >= _LEAST_ACTS:

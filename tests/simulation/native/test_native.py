@@ -296,6 +296,14 @@ def test_records_come_late_and_some_of_them_twice(scene: Scene) -> None:
     assert set(arrived) == set(made)
 
 
+def test_an_engineer_at_a_desk_uses_the_key_of_a_workload_that_has_habits() -> None:
+    provider, by = NATIVE["github"]
+    attacks = campaign.placed(NativeEstate(provider, 27, 40, 8), by, 27, 20, range(4, 9))
+    at_a_desk = [attack for attack in attacks if attack.loop == "desk"]
+    assert at_a_desk
+    assert all(attack.acts for attack in at_a_desk)
+
+
 def test_what_cannot_be_is_refused_in_a_word(scene: Scene, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least one identity"):
         NativeEstate(scene.provider, 7, 0, 3)
