@@ -36,6 +36,10 @@ SHIPPED_OFFSETS_BITS = {
 SHIPPED_MARGINS_BITS = {"okta": 4.0, "keycloak": 4.0, "entra": 4.0, "github": 4.0}
 """How far above its group's offset an identity goes at most on one day of 10,000, by provider, measured on simulated estates; ``models.budget.MARGIN_BITS`` elsewhere."""
 
+SHIPPED_STEPS = {"okta": 1.55, "gcp": 1.55, "entra": 1.55, "github": 1.55}
+"""What one step (a first use, a denial of what is new) weighs at the gate, by provider; 1 elsewhere. These logs write down little of what an intruder
+looks at: two steps there say as much as three in CloudTrail."""
+
 
 RevokeOneIn = Annotated[float, Meta(ge=10, le=1e9)]
 AlertOneIn = Annotated[float, Meta(ge=1, le=1e9)]
@@ -80,6 +84,9 @@ class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     offsets_bits: dict[str, Bits] = msgspec.field(default_factory=lambda: dict(SHIPPED_OFFSETS_BITS))
     margins_bits: dict[str, Bits] = msgspec.field(default_factory=lambda: dict(SHIPPED_MARGINS_BITS))
+    steps: dict[str, Annotated[float, Meta(ge=0.0, le=10.0)]] = msgspec.field(
+        default_factory=lambda: dict(SHIPPED_STEPS)
+    )
     human_offset_bits: Bits = 22.0
     cold_alert_bits: Bits = 5.0
     cold_revoke_bits: Bits = 7.0

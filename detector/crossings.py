@@ -28,10 +28,11 @@ _CANARY, _OUT, _RETIRED = int(Mark.CANARY), int(Mark.OUT_OF_BOUNDS), int(Mark.RE
 
 
 class Knobs(NamedTuple):
-    """Numbers a policy sets, as compiled code wants them. Bits above a group's offset by provider and path (f8), seconds, flags."""
+    """Numbers a policy sets, as compiled code wants them. Bits above a group's offset by provider and path (f8), weight of a step at the gate by provider (f8), seconds, flags."""
 
     margins: np.ndarray
     alert_margins: np.ndarray
+    steps: np.ndarray
     cold_alert: float
     cold_revoke: float
     hold_s: float

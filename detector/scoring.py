@@ -90,8 +90,8 @@ def accumulate(q: Row, x: Row) -> None:
 
 
 @compiled
-def iterate(q: Row, x: Row, e: Row, now: float, previous_s: float) -> None:
-    """Follows the decision loop and the gate."""
+def iterate(q: Row, x: Row, e: Row, now: float, previous_s: float, step: float) -> None:
+    """Follows the decision loop and the gate, where a step weighs ``step``."""
     same = q.last_operation == e.operation_key and q.last_resource == e.resource
     if is_iteration(q.news != 0, same, now - previous_s):
         q.iterations += 1.0
@@ -103,7 +103,7 @@ def iterate(q: Row, x: Row, e: Row, now: float, previous_s: float) -> None:
     if x.is_repeat:
         return
     if x.count == 0.0 or (denied and x.is_young):
-        q.gate += 1.0
+        q.gate += step
 
 
 @compiled
@@ -258,7 +258,7 @@ def walk(
         describe(s, q, c, x, e, fact, row, now, knobs)
         used_to_work = fact >= 0 and s.facts[fact].ok != 0 and not x.is_young
         score(s, q, c, x, e, used_to_work, now, knobs)
-        iterate(q, x, e, now, previous_s)
+        iterate(q, x, e, now, previous_s, knobs.steps[e.provider])
         accumulate(q, x)
         follow(s, q, x, e)
         if e.minted != np.uint64(0):

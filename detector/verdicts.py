@@ -30,6 +30,7 @@ def knobs_of(policy: Policy, decides: bool) -> crossings.Knobs:
     return crossings.Knobs(
         margins=_margins(policy, budget.revoke_one_in),
         alert_margins=_margins(policy, budget.alert_one_in),
+        steps=np.array([evidence.steps.get(provider.name.lower(), 1.0) for provider in Provider]),
         cold_alert=evidence.cold_alert_bits,
         cold_revoke=evidence.cold_revoke_bits if policy.cold_start_acts else NEVER_BITS,
         hold_s=evidence.hold_learning_s,

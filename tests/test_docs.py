@@ -11,7 +11,16 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from detector.config import SHIPPED_MARGINS_BITS, SHIPPED_OFFSETS_BITS, UNDECLARED, Binding, Lease, Policy, read_policy
+from detector.config import (
+    SHIPPED_MARGINS_BITS,
+    SHIPPED_OFFSETS_BITS,
+    SHIPPED_STEPS,
+    UNDECLARED,
+    Binding,
+    Lease,
+    Policy,
+    read_policy,
+)
 from detector.decision import ACTIONS, Decision, decision_id
 from detector.errors import ConfigError
 from detector.language import SIGNALS
@@ -90,6 +99,8 @@ def test_every_policy_key_is_documented_with_its_default() -> None:
     documented = documented_keys()
     expected = policy_keys(Policy)
     expected["evidence.offsets_bits"] = "see below"
+    expected["evidence.steps"] = "see below"
+    expected |= {f"evidence.steps.{provider}": weight for provider, weight in SHIPPED_STEPS.items()}
     expected["evidence.margins_bits"] = "see below"
     expected |= {f"evidence.margins_bits.{provider}": bits for provider, bits in SHIPPED_MARGINS_BITS.items()}
     expected |= {f"evidence.offsets_bits.{family}": bits for family, bits in SHIPPED_OFFSETS_BITS.items()}

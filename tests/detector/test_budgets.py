@@ -12,6 +12,7 @@ from detector.engine import shipped_offsets
 from detector.event import Path, Provider
 from detector.verdicts import knobs_of
 from models.budget import margin_bits
+from models.iteration import GATE_OPENS_AT
 from streams.replay import Replay
 
 Replayer = Callable[..., Replay]
@@ -69,6 +70,12 @@ def test_a_provider_has_a_margin_of_its_own() -> None:
     assert at == {Provider.AWS: margin_bits(10_000.0), Provider.OKTA: 4.0}
     ratio = knobs.margins[Provider.OKTA] - knobs.alert_margins[Provider.OKTA]
     assert ratio.tolist() == (knobs.margins[Provider.AWS] - knobs.alert_margins[Provider.AWS]).tolist()
+
+
+def test_a_step_weighs_more_where_a_log_says_little() -> None:
+    shipped, own = knobs_of(Policy(), True).steps, knobs_of(Policy(evidence=Evidence(steps={"aws": 1.2})), True).steps
+    assert GATE_OPENS_AT / 3 < shipped[Provider.AWS] < GATE_OPENS_AT / 2 < shipped[Provider.OKTA] < GATE_OPENS_AT
+    assert (own[Provider.AWS], own[Provider.OKTA]) == (1.2, 1.0)
 
 
 def test_a_family_has_one_offset_unless_a_provider_has_its_own() -> None:
