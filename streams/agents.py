@@ -26,9 +26,11 @@ from detector.fleet import fleet_size
 from detector.policy.guardrails import command_of
 from streams import checkpoint
 from streams.config import Settings
+from streams.engine_metrics import EngineMetrics
 from streams.exchange import Exchange, shared_message, without_the_others
 from streams.logs import log_decision, logger
-from streams.metrics import PROVIDERS, Metrics
+from streams.metrics import Metrics
+from streams.newest import newest_of
 from streams.respond.commands import Seal
 from streams.second_stage import HOST, SecondStage, link_message
 from streams.shard import Applied, Decided, Initial, Shard
@@ -83,7 +85,6 @@ class Desk:
         self.is_in_doubt = False
         self.skipped = self.events_since = 0
         self.snapshot_at = time.monotonic()
-        self.counted = shard.engine.counters()
 
     @property
     def reached(self) -> int:
@@ -120,7 +121,7 @@ class Scorer:
         self.initial, self.broken = initial, set(broken)
         self.topics = Topics.under(settings.kafka.prefix)
         self.seal = Seal(settings.commands) if settings.commands.signing_key else None
-        self.watch = Watch()
+        self.watch, self.shown = Watch(), EngineMetrics(metrics)
         self.exchange = Exchange(settings.kafka.partitions, initial.epoch if initial else NEVER)
         self.flow: Callable[[int, int], None] = lambda _partition, _queued: None
         self.desks: dict[int, Desk] = {}
@@ -264,9 +265,7 @@ class Scorer:
     def _note(self, desk: Desk, applied: Applied) -> None:
         desk.events_since += len(applied.rows)
         self.metrics.note_rows(applied.rows)
-        for provider in set(applied.rows["provider"].tolist()):
-            newest_s = float(applied.rows["time_s"][applied.rows["provider"] == provider].max())
-            self.metrics.note_newest_event(PROVIDERS[provider], newest_s)
+        self.metrics.note_newest(newest_of(applied.rows))
 
     async def _reject(self, desk: Desk, message: Queued, path: str, reason: str) -> None:
         stage = "schema" if "version" in reason else "frame"
@@ -373,8 +372,7 @@ class Scorer:
             desk.stage = SecondStage(self.settings, shard.partitions, shard.links)
             if shard.beside:
                 desk.stage.restore(shard.beside)
-        self.metrics.note_partition(partition, manifest.taken_ns / 1e9 if manifest else time.time())
-        self.metrics.note_identity_days(partition, shard.identity_days())
+        self.shown.begin(shard, manifest)
         return desk
 
     def _check_topic(self, shard: Shard, offset: int) -> None:
@@ -412,7 +410,7 @@ class Scorer:
         for partition in self.desks.keys() - partitions:
             del self.desks[partition]
             self.unwritten.pop(partition, None)
-            self.metrics.forget_partition(partition)
+            self.shown.forget(partition)
 
     async def checkpoint_due(self) -> None:
         """Writes the snapshots that are due, one after another."""
@@ -473,20 +471,7 @@ class Scorer:
         """Refreshes what is only worth knowing now and then."""
         if time.monotonic() - self._refused_told_at >= REFUSALS_TOLD_EVERY_S:
             self._tell_all_refused()
-        entities: dict[str, int] = {}
-        evicted = 0
-        for partition, desk in self.desks.items():
-            state, counted = desk.shard.engine.state, desk.shard.engine.counters()
-            for kind, table in state.tables.items():
-                entities[kind] = entities.get(kind, 0) + int(table.used[0])
-            evicted += counted["evicted"]
-            self.metrics.duplicates.inc(max(0, counted["duplicates"] - desk.counted["duplicates"]))
-            self.metrics.late.inc(max(0, counted["late"] - desk.counted["late"]))
-            self.metrics.note_identity_days(partition, desk.shard.identity_days())
-            desk.counted = counted
-        for kind, rows in entities.items():
-            self.metrics.entities.labels(kind).set(rows)
-        self.metrics.evicted.set(evicted)
+        self.shown.observe(desk.shard for desk in self.desks.values())
 
 
 async def _unknown_start(_partition: int) -> int:

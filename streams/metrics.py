@@ -5,7 +5,7 @@ that they grow while nothing happens; rare counts start at zero, so that the fir
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import product
 from typing import get_args
@@ -375,6 +375,11 @@ class Metrics:
             self._newest_s[source] = 0.0
             self.blind_window.labels(source).set_function(lambda: max(0.0, self._clock() - self._newest_s[source]))
         self._newest_s[source] = max(self._newest_s[source], min(time_s, self._clock()))
+
+    def note_newest(self, newest_s: Mapping[str, float]) -> None:
+        """The same for several sources, each with its own newest event."""
+        for source, time_s in newest_s.items():
+            self.note_newest_event(source, time_s)
 
     def note_snapshot(self, partition: int, seconds: float, size: int) -> None:
         """A snapshot of a partition became durable: it took ``seconds`` and ``size`` bytes."""

@@ -20,8 +20,9 @@ from cyclopts import Parameter
 
 from detector.decision import Decision
 from detector.errors import InputError, StateError
-from streams import checkpoint, logs, web
+from streams import checkpoint, logs, newest, web
 from streams.config import PathSource, Settings, read_settings
+from streams.engine_metrics import EngineMetrics
 from streams.folder import Folder
 from streams.frames import Columns, pack_columns
 from streams.ingest.arrivals import Arrival, Cursor
@@ -30,7 +31,7 @@ from streams.ingest.normalise import Normaliser
 from streams.ingest.packing import Ticket
 from streams.ingest.paths import Paths
 from streams.journal import Journal
-from streams.metrics import PROVIDERS, Metrics
+from streams.metrics import Metrics
 from streams.shard import Applied, Shard
 from streams.unwritten import Unwritten
 
@@ -56,7 +57,8 @@ class Watch:
         self, settings: Settings, settings_path: str | None, metrics: Metrics, initial_state: bytes = b""
     ) -> None:
         folder = Path(settings.state_folder)
-        self.settings, self.metrics = settings, metrics
+        self.settings, self.metrics, self.shown = settings, metrics, EngineMetrics(metrics)
+        metrics.promise(settings.budget)
         self.normaliser = Normaliser(settings, settings_path, time.time_ns)
         self.shard = Shard(settings, ONLY)
         self.store = Folder(folder / "snapshots")
@@ -67,7 +69,7 @@ class Watch:
         self.thread = ThreadPoolExecutor(1, "engine")
         self.is_stirred, self.stirred_at = False, time.monotonic()
         self.snapshot_at, self.events_since = time.monotonic(), 0
-        self._newest_s: dict[int, float] = {}
+        self._newest_row_s = 0.0
         self.unwritten = Unwritten(log, metrics.state_unwritten)
         self._recover(initial_state)
         self.writer = checkpoint.Writer(self.store, ONLY, f"{time.time_ns():020d}-watch", settings.worker.block_bytes)
@@ -83,6 +85,7 @@ class Watch:
         else:
             place = msgspec.msgpack.decode(manifest.note, type=Place)
             log.info("going on from a snapshot", frames=manifest.offset + 1, files=len(place.cursors))
+        self.shown.begin(self.shard, manifest)
         self.cursors = dict(place.cursors)
         self.decisions.cut_to(place.decisions_bytes)
         self.rejected.cut_to(place.rejected_bytes)
@@ -122,7 +125,7 @@ class Watch:
             return
         async with self.turn:
             self.is_stirred = False
-            engine, newest_s = self.shard.engine, max(self._newest_s.values())
+            engine, newest_s = self.shard.engine, self._newest_row_s
             decisions = await asyncio.get_running_loop().run_in_executor(
                 self.thread, engine.advance, newest_s + JUST_AFTER_S
             )
@@ -175,8 +178,8 @@ class Watch:
         self.events_since += len(applied.rows)
         self.metrics.note_rows(applied.rows)
         self.metrics.frames.labels("scored").inc()
-        for provider in set(applied.rows["provider"].tolist()):
-            self._newest_s[provider] = max(self._newest_s.get(provider, 0.0), float(applied.rows["time_s"].max()))
+        self.metrics.note_newest(newest.newest_of(applied.rows))
+        self._newest_row_s = max(self._newest_row_s, float(applied.rows["time_s"].max(initial=0.0)))
         self.is_stirred, self.stirred_at = self.is_stirred or bool(len(applied.rows)), time.monotonic()
         for decision, received_ns in applied.decided:
             self._say(decision, received_ns)
@@ -203,15 +206,11 @@ class Watch:
         before = self.writer.bytes_written
         await self.writer.write(image, packed, taken_ns, msgspec.msgpack.encode(place))
         self.snapshot_at, self.events_since = time.monotonic(), 0
-        self.metrics.snapshot.observe(time.monotonic() - started)
-        self.metrics.snapshot_bytes.inc(self.writer.bytes_written - before)
+        self.metrics.note_snapshot(ONLY, time.monotonic() - started, self.writer.bytes_written - before)
 
     def observe(self) -> None:
         """Refreshes what is only worth knowing now and then."""
-        for provider, newest_s in self._newest_s.items():
-            self.metrics.blind_window.labels(PROVIDERS[provider]).set(max(0.0, time.time() - newest_s))
-        for kind, live in self.shard.engine.state.live.items():
-            self.metrics.entities.labels(kind).set(live)
+        self.shown.observe([self.shard])
 
     def close(self) -> None:
         """Lets go of the files."""

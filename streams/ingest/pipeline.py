@@ -18,7 +18,8 @@ from streams.ingest.packing import CLOCK_EVERY_S, Limits, Message, Packer, Ticke
 from streams.ingest.refused import Refused, refused
 from streams.ingest.sending import FRAME_OVERHEAD_BYTES, Sender
 from streams.logs import logger
-from streams.metrics import PROVIDERS, Metrics
+from streams.metrics import Metrics
+from streams.newest import newest_of
 from streams.topics import Topics
 from streams.warm_up import stays, warm_up_reading
 
@@ -101,9 +102,7 @@ class Pipeline:
         for refusal in refusals:
             self._refuse(refusal, ticket, "parse")
         if len(rows):
-            for provider in set(rows["provider"].tolist()):
-                newest_s = float(rows["time_s"][rows["provider"] == provider].max())
-                self.metrics.note_newest_event(PROVIDERS[provider], newest_s)
+            self.metrics.note_newest(newest_of(rows))
             if lane.held.is_empty and arrival.before_s == math.inf:
                 self.packer.add(rows, columns, ticket)
                 self._stir.set()

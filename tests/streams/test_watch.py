@@ -2,17 +2,20 @@
 
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from conftest import cloudtrail, jsonl, routine, stolen_key
+from conftest import START_S, cloudtrail, jsonl, routine, stolen_key
 
 from detector import snapshot
 from detector.config import Policy
@@ -33,9 +36,9 @@ def expected(tmp_path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def started(logs: Path, state: Path, log: Path, *more: str) -> "subprocess.Popen[bytes]":
+def started(logs: Path, state: Path, log: Path, *more: str, below: str = "") -> "subprocess.Popen[bytes]":
     settings = state.parent / "settings.toml"
-    settings.write_text("[web]\nport = 0\n[worker]\nsnapshot_every_s = 0.3\n")
+    settings.write_text(f"[web]\nport = 0\n[worker]\nsnapshot_every_s = 0.3\n{below}")
     command = [
         sys.executable,
         "-m",
@@ -174,3 +177,77 @@ def test_a_state_folder_without_a_whole_snapshot_is_refused_in_one_line(tmp_path
     said = (tmp_path / "log").read_text()
     assert "no snapshot here is whole" in said
     assert said.count("\n") == 1
+
+
+OKTA = json.loads((ROOT / "tests/data/okta/golden.json").read_bytes())[0]["record"]
+OKTA_S = START_S + 9 * 3600 + 1.25
+AWS_S = START_S + 3000 * 60.0 + 9 * 4.0
+BUDGET = "[budget.workload]\nrevoke_one_in_identity_days = 4000.0\n"
+
+
+@contextmanager
+def watching(logs: Path, state: Path, log: Path) -> Iterator[Callable[[str], float | None]]:
+    """Watches within the block; gives what asks its ``/metrics`` for one series, None where it is not shown."""
+    before = log.read_text().count("watching  ") if log.exists() else 0
+    process = started(logs, state, log, below=BUDGET)
+    try:
+        until_watching(log, before + 1)
+        port = int(re.findall(r"metrics_port=(\d+)", log.read_text())[-1])
+        yield lambda series: shown(port, series)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0, log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def shown(port: int, series: str) -> float | None:
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+    finally:
+        connection.close()
+    values = (line.rpartition(" ") for line in lines)
+    return next((float(value) for name, _, value in values if name == series), None)
+
+
+def newest_s(asked: Callable[[str], float | None], source: str) -> float | None:
+    """The time of the newest event of a source, as its blind window tells."""
+    blind_s = asked(f'outpace_blind_window_seconds{{source="{source}"}}')
+    return None if blind_s is None else time.time() - blind_s
+
+
+def test_each_source_is_as_blind_as_its_own_newest_event(tmp_path: Path) -> None:
+    logs, state = tmp_path / "logs", tmp_path / "state"
+    logs.mkdir()
+    (logs / "a.jsonl").write_bytes(jsonl([*RECORDS[:2900], OKTA, *RECORDS[2900:]]))
+    with watching(logs, state, tmp_path / "log") as asked:
+        until(lambda: newest_s(asked, "aws") == pytest.approx(AWS_S, abs=5.0), "the newest of AWS")
+        assert newest_s(asked, "okta") == pytest.approx(OKTA_S, abs=5.0)
+
+
+def test_watch_shows_the_budget_and_the_engine_as_a_worker_does(tmp_path: Path) -> None:
+    logs, state = tmp_path / "logs", tmp_path / "state"
+    logs.mkdir()
+    (logs / "a.jsonl").write_bytes(jsonl(RECORDS))
+    late = [cloudtrail(800_000 + i, 0.0, "s3:GetObject") for i in range(3)]
+    with watching(logs, state, tmp_path / "log") as asked:
+        workload = '{path="workload"}'
+        assert asked(f"outpace_promised_revocations_per_identity_day{workload}") == 1 / 4000
+        until(lambda: decided(state), "a decision")
+        days = until(lambda: (found := asked(f"outpace_identity_days{workload}") or 0) > 1 and found, "identity-days")
+        once = pytest.approx(1 / days)
+        until(lambda: asked(f"outpace_measured_revocations_per_identity_day{workload}") == once, "one in those days")
+        assert asked(f"outpace_false_revocation_budget_used_ratio{workload}") == pytest.approx(4000 / days)
+        with (logs / "a.jsonl").open("ab") as out:
+            out.write(jsonl([RECORDS[-1], RECORDS[-2], *late]))
+        until(lambda: asked("outpace_duplicate_events_total") == 2, "duplicates")
+        until(lambda: asked("outpace_late_events_total") == 3, "late events")
+        assert asked("outpace_evicted_entities") == 0
+        assert (asked('outpace_entities{kind="credentials"}') or 0) >= 2
+    with watching(logs, state, tmp_path / "log") as asked:
+        assert asked("outpace_duplicate_events_total") == 0
+        age = asked('outpace_snapshot_age_seconds{partition="0"}')
+        assert age is not None
+        assert 0.0 < age < DEADLINE_S
