@@ -24,7 +24,7 @@ from detector.epochs import NEVER
 from detector.errors import BrokerError, MalformedRecordError, StateError
 from detector.fleet import fleet_size
 from detector.policy.guardrails import command_of
-from streams import checkpoint
+from streams import checkpoint, newest
 from streams.config import Settings
 from streams.engine_metrics import EngineMetrics
 from streams.exchange import Exchange, shared_message, without_the_others
@@ -405,6 +405,11 @@ class Scorer:
             desk.acknowledge = desk.blocked_at = None
             desk.is_in_doubt = True
 
+    def recall(self) -> None:
+        """Shows the newest events the snapshots here know of, before any frame comes: from sources that are silent none may."""
+        for note in checkpoint.notes(self.store):
+            self.metrics.note_newest(newest.restored(note))
+
     def keep_only(self, partitions: set[int]) -> None:
         """Drops what belongs to partitions that another worker has now."""
         for partition in self.desks.keys() - partitions:
@@ -441,7 +446,7 @@ class Scorer:
                 return
             before = desk.writer.bytes_written
             try:
-                await desk.writer.write(image, packed, taken_ns)
+                await desk.writer.write(image, packed, taken_ns, newest.saved(self.metrics.newest_s))
             except KafkaError as error:
                 self._tell_unwritten(partition, error)
                 if hand_overs == self._hand_overs:

@@ -126,6 +126,7 @@ class Worker:
     def _restored(self, *_: Any, **__: Any) -> None:
         if self._recovery.signal_recovery_start.is_set():
             return  # an earlier hand-over's; the next one is under way
+        self.scorer.recall()
         self.standing = READY
         log.info("ready", snapshot_pieces=sum(1 for _ in self.table.names()))
 

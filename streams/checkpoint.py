@@ -257,6 +257,13 @@ def has_manifest(store: Store, partition: int) -> bool:
     return any((m := _MANIFEST.match(key)) and int(m[1]) == partition for key in store.names())
 
 
+def notes(store: Store) -> Iterator[bytes]:
+    """The note of every manifest, of whichever partition, whole or not."""
+    for key in store.names():
+        if _MANIFEST.match(key) and (manifest := _manifest(store.get(key) or b"")):
+            yield manifest.note
+
+
 def _manifest(data: bytes) -> Manifest | None:
     try:
         manifest = msgspec.msgpack.decode(data, type=Manifest)

@@ -381,6 +381,11 @@ class Metrics:
         for source, time_s in newest_s.items():
             self.note_newest_event(source, time_s)
 
+    @property
+    def newest_s(self) -> dict[str, float]:
+        """The newest event noted of each source, seconds since 1970."""
+        return dict(self._newest_s)
+
     def note_snapshot(self, partition: int, seconds: float, size: int) -> None:
         """A snapshot of a partition became durable: it took ``seconds`` and ``size`` bytes."""
         self.snapshot.observe(max(0.0, seconds))

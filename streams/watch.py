@@ -43,11 +43,12 @@ ONLY = 0
 
 
 class Place(msgspec.Struct, frozen=True):
-    """What a snapshot knows beside the engine: where each file was read to, and how long the journals were."""
+    """What a snapshot knows beside the engine: where each file was read to, how long the journals were, and the newest event of each source."""
 
     cursors: dict[str, Cursor]
     decisions_bytes: int
     rejected_bytes: int
+    newest_s: dict[str, float] = {}
 
 
 class Watch:
@@ -86,6 +87,7 @@ class Watch:
             place = msgspec.msgpack.decode(manifest.note, type=Place)
             log.info("going on from a snapshot", frames=manifest.offset + 1, files=len(place.cursors))
         self.shown.begin(self.shard, manifest)
+        self.metrics.note_newest(newest.known(place.newest_s))
         self.cursors = dict(place.cursors)
         self.decisions.cut_to(place.decisions_bytes)
         self.rejected.cut_to(place.rejected_bytes)
@@ -202,7 +204,7 @@ class Watch:
         packed = await loop.run_in_executor(None, self.writer.packed, image)
         self.decisions.sync()
         self.rejected.sync()
-        place = Place(self.cursors, self.decisions.size, self.rejected.size)
+        place = Place(self.cursors, self.decisions.size, self.rejected.size, self.metrics.newest_s)
         before = self.writer.bytes_written
         await self.writer.write(image, packed, taken_ns, msgspec.msgpack.encode(place))
         self.snapshot_at, self.events_since = time.monotonic(), 0

@@ -126,6 +126,22 @@ def test_frames_are_acknowledged_once_a_snapshot_holds_them_and_not_before() -> 
     run(test)
 
 
+def test_a_source_silent_since_the_snapshot_is_known_before_any_frame_comes() -> None:
+    async def test() -> None:
+        bench = Bench()
+        await bench.take(0)
+        bench.metrics.note_newest_event("okta", 1_000.0)
+        await bench.scorer.checkpoint(0)
+        following = Bench(bench.store, "two")
+        assert following.metrics.newest_s == {}
+        following.scorer.recall()
+        assert following.metrics.newest_s == bench.metrics.newest_s
+        assert set(following.metrics.newest_s) == {"aws", "okta"}
+        assert following.scorer.desks == {}
+
+    run(test)
+
+
 def test_partitions_do_not_all_write_their_snapshots_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = msgspec.structs.replace(SETTINGS, kafka=Kafka(partitions=4))
     monkeypatch.setitem(globals(), "SETTINGS", wide)

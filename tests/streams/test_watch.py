@@ -218,13 +218,18 @@ def newest_s(asked: Callable[[str], float | None], source: str) -> float | None:
     return None if blind_s is None else time.time() - blind_s
 
 
-def test_each_source_is_as_blind_as_its_own_newest_event(tmp_path: Path) -> None:
+def test_each_source_is_as_blind_as_its_own_newest_event_and_a_restart_forgets_none(tmp_path: Path) -> None:
     logs, state = tmp_path / "logs", tmp_path / "state"
     logs.mkdir()
     (logs / "a.jsonl").write_bytes(jsonl([*RECORDS[:2900], OKTA, *RECORDS[2900:]]))
     with watching(logs, state, tmp_path / "log") as asked:
         until(lambda: newest_s(asked, "aws") == pytest.approx(AWS_S, abs=5.0), "the newest of AWS")
         assert newest_s(asked, "okta") == pytest.approx(OKTA_S, abs=5.0)
+    with watching(logs, state, tmp_path / "log") as asked:
+        assert newest_s(asked, "aws") == pytest.approx(AWS_S, abs=5.0)
+        assert newest_s(asked, "okta") == pytest.approx(OKTA_S, abs=5.0)
+        assert newest_s(asked, "github") is None
+        assert asked('outpace_frames_total{direction="scored"}') == 0
 
 
 def test_watch_shows_the_budget_and_the_engine_as_a_worker_does(tmp_path: Path) -> None:
