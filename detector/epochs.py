@@ -15,9 +15,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from detector.errors import StateError
+from detector.errors import OtherVersionError, StateError
 from detector.event import Provider
 from detector.state import COUNTED_CELLS, EVERYBODY, FIRST, OWN_FIRST, TAUGHT, State, sections
+from detector.versions import other_version
 from models.compiled import compiled
 from models.sequence import CLASS_COUNT, tables_of
 from models.table import upsert
@@ -76,13 +77,13 @@ def pack_delta(delta: Delta) -> bytes:
 
 
 def unpack_delta(data: bytes) -> Delta:
-    """The delta in a message. Raises ``StateError`` for anything but a whole one of this version."""
+    """The delta in a message. Raises ``OtherVersionError``, or ``StateError`` for anything else but a whole one."""
+    if other := other_version(data, _VERSION):
+        raise OtherVersionError(f"delta of {other}")
     try:
         delta = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StateError(f"no delta: {error}") from error
-    if delta.version != _VERSION:
-        raise StateError(f"delta of version {delta.version}, this Outpace reads {_VERSION}")
     is_whole = len(delta.shared) % _SHARED.itemsize == 0 and len(delta.places) * 2 == len(delta.amounts)
     places = np.frombuffer(delta.places, np.uint32) if is_whole and len(delta.places) % 4 == 0 else None
     if places is None or (len(places) and int(places.max()) >= COUNTED_CELLS):

@@ -8,6 +8,7 @@ OutpaceError
 ├── BrokerError        a Kafka broker that cannot be reached, or refuses what was asked of it
 ├── ApprovalError      an approval that comes too late, twice, from nobody, or for nothing that waits
 ├── StateError         a saved state that is damaged, foreign or of another version
+│   └── OtherVersionError      one that another version of Outpace wrote; it may well be whole
 ├── LedgerError        an entry the ledger cannot hold, or a ledger that cannot be used
 └── UnknownDecisionError       a decision id nobody recorded
 """
@@ -45,6 +46,10 @@ class ApprovalError(OutpaceError):
 
 class StateError(OutpaceError):
     """A saved state cannot be used."""
+
+
+class OtherVersionError(StateError):
+    """A saved state, or a message, of a version this Outpace does not read. Whoever wrote it still can: nothing of it may be deleted."""
 
 
 class LedgerError(OutpaceError):

@@ -21,13 +21,14 @@ import msgspec
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from detector.epochs import NEVER
-from detector.errors import BrokerError, MalformedRecordError, StateError
+from detector.errors import BrokerError, MalformedRecordError, Rejection, StateError
 from detector.fleet import fleet_size
 from detector.policy.guardrails import command_of
 from streams import checkpoint, newest
 from streams.config import Settings
 from streams.engine_metrics import EngineMetrics
 from streams.exchange import Exchange, shared_message, without_the_others
+from streams.ingest.refused import refused
 from streams.logs import log_decision, logger
 from streams.metrics import Metrics
 from streams.newest import newest_of
@@ -240,6 +241,7 @@ class Scorer:
             try:
                 decided = await self._in_thread(host.stage.apply, offset, data)
             except StateError as error:
+                self.metrics.note_unread(error)
                 log.error("message passed over", topic=self.topics.links, offset=offset, reason=str(error)[:200])
                 return
             for each in decided:
@@ -272,13 +274,7 @@ class Scorer:
         origin = f"{self.topics.events}/{message.partition}"
         self.metrics.rejected.labels(stage).inc()
         self._tell_refused(origin, message.offset, path, reason)
-        refusal = {
-            "origin": origin,
-            "position": message.offset,
-            "json_path": path,
-            "reason": reason,
-            "source": "frames",
-        }
+        refusal = refused(Rejection(origin, message.offset, path, reason), "frames", time.time_ns())
         desk.unconfirmed.append(await self.send(self.topics.rejected, origin.encode(), msgspec.json.encode(refusal)))
 
     def _tell_refused(self, origin: str, offset: int, path: str, reason: str) -> None:

@@ -161,7 +161,7 @@ class Worker:
         return self.settings.kafka.partitions > 1
 
     async def _exchange(self) -> None:
-        await exchange.listen(self.scorer.exchange, self.settings)
+        await exchange.listen(self.scorer.exchange, self.settings, self.metrics)
 
     async def _share(self) -> None:
         while True:
@@ -271,7 +271,7 @@ class Worker:
         tasks: tuple[Coroutine[Any, Any, None], ...]
         tasks = self._start(), self._probe(), self._write_snapshots(), self._observe(), self._watch_for_stalls()
         if self.settings.commands.signing_key:
-            tasks = (*tasks, sightings.listen(self.scorer.watch, self.settings))
+            tasks = (*tasks, sightings.listen(self.scorer.watch, self.settings, self.metrics))
         return (*tasks, self._exchange(), self._share(), self._second_stage()) if self._has_shards else tasks
 
     async def _start(self) -> None:

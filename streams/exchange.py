@@ -13,10 +13,12 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from detector.epochs import LAG, NEVER, Coordinator, Delta, merged, pack_delta, unpack_delta
-from detector.errors import StateError
+from detector.errors import OtherVersionError, StateError
+from detector.versions import other_version
 from streams import connection
 from streams.config import Settings
 from streams.logs import logger
+from streams.metrics import Metrics
 from streams.topics import Topics
 
 log = logger("exchange")
@@ -50,13 +52,15 @@ class Exchange:
         self.has_news = asyncio.Event()
 
     def take(self, data: bytes) -> None:
-        """One message of the topic. Raises ``StateError`` for one that is none."""
+        """One message of the topic. Raises ``OtherVersionError``, or ``StateError`` for one that is none."""
+        if other := other_version(data, VERSION):
+            raise OtherVersionError(f"shared delta of {other}")
         try:
             message = msgspec.msgpack.decode(data, type=SharedDelta)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StateError(f"no shared delta: {error}") from error
-        if message.version != VERSION or not 0 <= message.shard < self.shards:
-            raise StateError(f"shared delta of version {message.version} from shard {message.shard} of {self.shards}")
+        if not 0 <= message.shard < self.shards:
+            raise StateError(f"shared delta from shard {message.shard} of {self.shards}")
         self.coordinator.take(message.shard, unpack_delta(message.delta))
         ready = self.coordinator.ready()
         if ready:
@@ -75,7 +79,7 @@ def without_the_others(epoch: int) -> Delta:
     return merged(epoch - LAG, epoch - LAG + 1, [])
 
 
-async def listen(exchange: Exchange, settings: Settings) -> None:
+async def listen(exchange: Exchange, settings: Settings, metrics: Metrics) -> None:
     """Feeds an exchange from the topic, from its start, until cancelled. A broker that goes away is waited for."""
     topic = Topics.under(settings.kafka.prefix).shared
     while True:
@@ -90,7 +94,7 @@ async def listen(exchange: Exchange, settings: Settings) -> None:
             while True:
                 for messages in (await consumer.getmany(timeout_ms=POLL_MS)).values():
                     for message in messages:
-                        _take(exchange, message)
+                        _take(exchange, message, metrics)
         except (KafkaError, OSError) as error:
             log.warning("what others learned cannot be read, trying again", error=type(error).__name__)
         finally:
@@ -98,8 +102,9 @@ async def listen(exchange: Exchange, settings: Settings) -> None:
         await asyncio.sleep(RETRY_S)
 
 
-def _take(exchange: Exchange, message: Any) -> None:
+def _take(exchange: Exchange, message: Any, metrics: Metrics) -> None:
     try:
         exchange.take(message.value or b"")
     except StateError as error:
+        metrics.note_unread(error)
         log.error("message passed over", topic=message.topic, offset=message.offset, reason=str(error)[:200])

@@ -18,6 +18,7 @@ import numpy as np
 from detector.columns import GROUPS, ROW, Vocabulary
 from detector.errors import MalformedRecordError
 from detector.event import Actor, AuditEvent, Outcome, Path, Provider
+from detector.versions import version_of
 
 VERSION = 2
 PLACE = np.dtype(
@@ -54,7 +55,6 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Frame)
-_version = msgspec.msgpack.Decoder(list[msgspec.Raw])
 
 
 class Columns(NamedTuple):
@@ -190,11 +190,8 @@ def unpack(data: bytes, vocabulary: Vocabulary) -> FrameBatch:
 
 
 def _version_fault(data: bytes) -> str:
-    try:
-        version = msgspec.msgpack.decode(bytes(_version.decode(data)[0]))
-    except (msgspec.DecodeError, IndexError, RecursionError):
-        return ""
-    return "" if version == VERSION else f"frame version {version!r:.40}, this worker reads {VERSION}"
+    version = version_of(data)
+    return "" if version in (None, VERSION) else f"frame version {version}, this worker reads {VERSION}"
 
 
 def _faults(frame: Frame) -> Iterator[tuple[str, str]]:

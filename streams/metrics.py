@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from detector.config import Budget
 from detector.decision import ACTIONS, AGREED, FIRST_REVOCATION, Decision
+from detector.errors import OtherVersionError, StateError
 from detector.event import Outcome, Path, Provider
 from detector.loops import named_loops
 from detector.policy.breaker import ALL
@@ -29,7 +30,7 @@ REVOKING = (*PROVIDERS, *(name for name in CONNECTED if name not in PROVIDERS))
 PATHS = tuple(p.name.lower() for p in Path)
 OUTCOMES = tuple(o.name.lower() for o in Outcome)
 STAGES = ("parse", "frame", "schema", "size")
-"""Where something was refused: a raw record, a damaged frame, a frame of another version, a message too large."""
+"""Where something was refused: a raw record, a damaged frame or message, one of another version, a message too large."""
 SOURCES = PROVIDERS
 """What a blind window is of: the provider's events, whichever way they come."""
 DIRECTIONS = ("sent", "scored")
@@ -53,7 +54,7 @@ STATES = (
     "kept",
 )
 """How far a revocation came. Workers feed ``decided``, the responder the others."""
-COMMAND_REFUSALS = ("unsigned", "forged", "expired", "replayed", "malformed", "too_large")
+COMMAND_REFUSALS = ("unsigned", "forged", "expired", "replayed", "malformed", "too_large", "version")
 """Why a message on the commands' topic was not carried out."""
 PROOF_STAGES = ("accepted", "proven")
 SIGNALS = NAMES
@@ -315,6 +316,10 @@ class Metrics:
             rest, outcome = divmod(cell, len(OUTCOMES))
             provider, path = divmod(rest, len(PATHS))
             self.events.labels(PROVIDERS[provider], PATHS[path], OUTCOMES[outcome]).inc(int(counts[cell]))
+
+    def note_unread(self, error: StateError) -> None:
+        """Counts a message of another worker that was passed over."""
+        self.rejected.labels("schema" if isinstance(error, OtherVersionError) else "frame").inc()
 
     def note_decision(self, decision: Decision, seconds: float | None) -> None:
         """Counts a decision; ``seconds`` from receiving its event to now, None where nobody knows when that was."""

@@ -9,8 +9,9 @@ import math
 import msgspec
 
 from detector.config import Policy
-from detector.errors import StateError
+from detector.errors import OtherVersionError, StateError
 from detector.links import Link, Links, SavedLinks
+from detector.versions import other_version
 from streams.shard import Decided
 
 VERSION = 1
@@ -49,14 +50,16 @@ class SecondStage:
         self.offset = -1
 
     def apply(self, offset: int, data: bytes) -> list[Decided]:
-        """Takes one message in; decisions of all records no shard can bring an earlier one than. Raises ``StateError`` for no message."""
+        """Takes one message in; decisions of all records no shard can bring an earlier one than. Raises ``OtherVersionError``, or ``StateError`` for no message."""
         self.offset = offset
+        if other := other_version(data, VERSION):
+            raise OtherVersionError(f"link records of {other}")
         try:
             frame = msgspec.msgpack.decode(data, type=LinkFrame)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StateError(f"no link records: {error}") from error
-        if frame.version != VERSION or not 0 <= frame.shard < len(self.clocks) or not math.isfinite(frame.clock_s):
-            raise StateError(f"link records of version {frame.version} from shard {frame.shard}")
+        if not 0 <= frame.shard < len(self.clocks) or not math.isfinite(frame.clock_s):
+            raise StateError(f"link records from shard {frame.shard} of {len(self.clocks)}, at {frame.clock_s:g} s")
         self.links.take(frame.links)
         self.clocks[frame.shard] = max(self.clocks[frame.shard], frame.clock_s)
         received = {link.event.event_id: link.event.received_ns for link in frame.links}
@@ -72,7 +75,9 @@ class SecondStage:
             saved = msgspec.msgpack.decode(data, type=_Saved)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StateError(f"second stage is not readable: {error}") from error
-        if saved.version != VERSION or len(saved.clocks) != len(self.clocks):
-            raise StateError(f"second stage of version {saved.version} and {len(saved.clocks)} shards")
+        if saved.version != VERSION:
+            raise OtherVersionError(f"second stage of version {saved.version}, this Outpace reads version {VERSION}")
+        if len(saved.clocks) != len(self.clocks):
+            raise StateError(f"second stage of {len(saved.clocks)} shards, the settings want {len(self.clocks)}")
         self.links.restore(saved.links)
         self.offset, self.clocks = saved.offset, list(saved.clocks)

@@ -27,6 +27,8 @@ from models.text_keys import text_key
 from streams import connection
 from streams.config import Settings
 from streams.logs import logger
+from streams.message_versions import other_version
+from streams.metrics import Metrics
 from streams.respond.commands import Seal
 from streams.topics import Topics
 
@@ -100,7 +102,7 @@ def sighting_message(sighting: Sighting, seal: Seal | None) -> tuple[bytes, byte
     return key, body, seal.signed(sighting.event_id, body, time.time()) if seal else None
 
 
-async def listen(watch: Watch, settings: Settings) -> None:
+async def listen(watch: Watch, settings: Settings, metrics: Metrics) -> None:
     """Feeds a watch from the oldest commands on whose uses may count, until cancelled. A broker that goes away is waited for."""
     place = TopicPartition(Topics.under(settings.kafka.prefix).revocations, 0)
     since_ms: int | None = int((time.time() - WATCHED_S - LONGEST_S) * 1000)
@@ -121,7 +123,7 @@ async def listen(watch: Watch, settings: Settings) -> None:
                 for messages in (await consumer.getmany(place, timeout_ms=POLL_MS)).values():
                     for message in messages:
                         next_offset = message.offset + 1
-                        _take(watch, message)
+                        _take(watch, message, metrics)
                 watch.forget(time.time())
         except (KafkaError, OSError) as error:
             log.warning("commands cannot be read, trying again", error=type(error).__name__)
@@ -130,8 +132,12 @@ async def listen(watch: Watch, settings: Settings) -> None:
         await asyncio.sleep(RETRY_S)
 
 
-def _take(watch: Watch, message: Any) -> None:
+def _take(watch: Watch, message: Any, metrics: Metrics) -> None:
     """A forged command is watched like any other: that costs a message a use, and takes nothing away."""
+    if other := other_version(message.value or b"", RevocationCommand):
+        metrics.rejected.labels("schema").inc()
+        log.error("message passed over", topic=message.topic, offset=message.offset, reason=f"command of {other}")
+        return
     try:
         command = msgspec.json.decode(message.value or b"", type=RevocationCommand)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -22,7 +22,7 @@ MASK = "***"
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """One refusal. Field names are a contract; ``source`` is the kind of source (path, topic, http, keycloak)."""
+    """One refusal. Field names are a contract; ``source`` is the kind of source (path, topic, http, keycloak; frames at a worker)."""
 
     origin: str
     position: int
@@ -31,6 +31,7 @@ class Refused(msgspec.Struct, frozen=True):
     received: str
     source: str
     excerpt: str = ""
+    version: int = 1
 
 
 def refused(rejection: Rejection, source: str, received_ns: int, raw: bytes = b"") -> Refused:

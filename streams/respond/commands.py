@@ -5,7 +5,7 @@ workers and responder. What is refused is counted by reason and logged without w
 """
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -17,9 +17,10 @@ from detector.policy.guardrails import RevocationCommand
 from streams import standard_webhooks
 from streams.config import Commands, secret
 from streams.connectors.base import PROVIDERS
+from streams.message_versions import other_version
 
-Refusal = Literal["unsigned", "forged", "expired", "replayed", "malformed", "too_large"]
-REFUSALS: tuple[Refusal, ...] = ("unsigned", "forged", "expired", "replayed", "malformed", "too_large")
+Refusal = Literal["unsigned", "forged", "expired", "replayed", "malformed", "too_large", "version"]
+REFUSALS: tuple[Refusal, ...] = ("unsigned", "forged", "expired", "replayed", "malformed", "too_large", "version")
 MOST_BYTES, MOST_DECISION_BYTES = 64 << 10, 1 << 20
 AHEAD_S = 60
 """How far the clock of who signed may be ahead of ours."""
@@ -27,6 +28,7 @@ _PATHS = tuple(p.name.lower() for p in Path)
 _PROVIDERS = {*(p.name.lower() for p in Provider), *PROVIDERS}
 
 Headers = Iterable[tuple[str, bytes]]
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class RefusedCommandError(OutpaceError):
@@ -65,25 +67,19 @@ class Seal:
     def sighting(self, body: bytes | None, headers: Headers) -> Sighting:
         """The sighting in a message; told again it says nothing new, so its age does not matter. Raises ``RefusedCommandError``."""
         content, _given, _sent_s = self._genuine(body, headers)
-        try:
-            return msgspec.json.decode(content, type=Sighting)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise RefusedCommandError("malformed", f"no sighting: {type(error).__name__}") from error
+        return _decoded(content, Sighting, "sighting")
 
     def decision(self, body: bytes | None, headers: Headers) -> tuple[Decision, bytes]:
         """The decision in a message, and its bytes. Told again it changes nothing, so its age does not matter. Raises ``RefusedCommandError``."""
         content, _given, _sent_s = self._genuine(body, headers, MOST_DECISION_BYTES)
-        try:
-            return msgspec.json.decode(content, type=Decision), content
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise RefusedCommandError("malformed", f"no decision: {type(error).__name__}") from error
+        return _decoded(content, Decision, "decision"), content
 
     def opened(self, body: bytes | None, headers: Headers, now_s: float) -> Genuine:
         """The command in a message. Raises ``RefusedCommandError``."""
         content, given, sent_s = self._genuine(body, headers)
         if not -AHEAD_S <= now_s - sent_s <= self.expires_s:
             raise RefusedCommandError("expired", f"signed {now_s - sent_s:.0f} s ago, wanted 0 to {self.expires_s:g} s")
-        command = _decoded(content)
+        command = _command(content)
         if command.command_id != given[standard_webhooks.ID]:
             raise RefusedCommandError("forged", "its webhook-id is not the command's id")
         return Genuine(command, sent_s)
@@ -103,11 +99,17 @@ class Seal:
         return body, given, sent_s
 
 
-def _decoded(body: bytes) -> RevocationCommand:
+def _decoded(body: bytes, kind: type[T], what: str) -> T:
+    if other := other_version(body, kind):
+        raise RefusedCommandError("version", f"{what} of {other}")
     try:
-        command = msgspec.json.decode(body, type=RevocationCommand)
+        return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RefusedCommandError("malformed", f"no command: {type(error).__name__}") from error
+        raise RefusedCommandError("malformed", f"no {what}: {type(error).__name__}") from error
+
+
+def _command(body: bytes) -> RevocationCommand:
+    command = _decoded(body, RevocationCommand, "command")
     if command.action not in ACTIONS[FIRST_REVOCATION - 2 :]:
         raise RefusedCommandError("malformed", "an action that takes nothing away")
     if command.path not in _PATHS or command.provider not in _PROVIDERS:

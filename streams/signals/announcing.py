@@ -13,6 +13,7 @@ from detector.decision import Decision
 from streams.config import Kafka
 from streams.connection import aiokafka_settings
 from streams.logs import logger
+from streams.message_versions import other_version
 from streams.metrics import Metrics
 from streams.signals.outgoing import Happening, Outcome, of_decision, of_outcome, set_of
 from streams.signals.settings import Transmit
@@ -67,6 +68,11 @@ class Announcer:
 
     def messages(self, topic: str, value: bytes | None) -> list[Message]:
         """What a record has to tell; nothing, counted, for one that cannot be read."""
+        kind = Decision if topic == self._decisions else Outcome
+        if other := other_version(value or b"", kind):
+            self.metrics.rejected.labels("schema").inc()
+            log.warning("record cannot be announced", topic=topic, error=f"{kind.__name__.lower()} of {other}")
+            return []
         try:
             happening = self._happening(topic, value or b"")
             return set_of(happening, self.settings.subject_issuers) if happening else []

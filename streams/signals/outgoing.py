@@ -66,6 +66,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     action: str
     pattern: str = ""
+    version: int = 1
 
 
 def of_decision(decision: Decision, is_announced: bool) -> Happening | None:

@@ -17,6 +17,7 @@ from streams.config import Kafka, Settings, Worker
 from streams.frames import pack_columns
 from streams.ingest.arrivals import Arrival, Cursor
 from streams.ingest.normalise import Normaliser
+from streams.ingest.refused import Refused
 from streams.metrics import Metrics
 from streams.shard import Shard
 
@@ -327,7 +328,9 @@ def test_a_message_without_a_value_is_refused_like_any_other_that_is_no_frame() 
         bench = Bench()
         await bench.scorer.take(Message(0, 0, None), lambda: None)
         assert bench.scorer.failure is None
-        assert bench.out.of("rejected")[0]["position"] == 0
+        [refusal] = bench.out.of("rejected")
+        assert (refusal["position"], refusal["source"], refusal["version"]) == (0, "frames", 1)
+        assert msgspec.convert(refusal, type=Refused)
 
     run(test)
 

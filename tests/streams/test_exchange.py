@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -14,7 +14,7 @@ from detector.errors import StateError
 from detector.notices import with_notices
 from detector.sources.framing import Block
 from detector.sources.timestamps import FOREVER_NS
-from streams import agents
+from streams import agents, exchange
 from streams.agents import Scorer
 from streams.config import Kafka, Settings, Worker
 from streams.exchange import Exchange
@@ -52,6 +52,14 @@ def frames() -> list[list[bytes]]:
 
 
 FRAMES = frames()
+
+
+class Record(NamedTuple):
+    """What is looked at of a message of the broker."""
+
+    topic: str
+    offset: int
+    value: bytes
 
 
 class Bench:
@@ -182,6 +190,50 @@ def test_the_second_stage_waits_for_the_slowest_clock_and_goes_on_where_it_was()
         slow = SecondStage(SETTINGS, PARTITIONS)
         assert slow.apply(0, link_message(0, FOREVER_NS / 1e9, [])) == []
         assert min(slow.clocks) == 0.0
+
+    run(test)
+
+
+def counted(metrics: Metrics) -> dict[str, float]:
+    return {stage: metrics.rejected.labels(stage)._value.get() for stage in ("frame", "schema")}
+
+
+def inside(version: int) -> bytes:
+    """A shared message of our version around a delta of another, which has other parts."""
+    return msgspec.msgpack.encode([1, 0, msgspec.msgpack.encode([version, "other parts"])])
+
+
+@pytest.mark.parametrize(
+    ("data", "stage", "said"),
+    [
+        (msgspec.msgpack.encode([2, "other parts"]), "schema", "shared delta of version 2, this Outpace reads version 1"),
+        (inside(2), "schema", "delta of version 2, this Outpace reads version 3"),
+        (inside(3), "frame", "no delta"),
+        (b"\xc1", "frame", "no shared delta"),
+        (msgspec.msgpack.encode([1, 9, b""]), "frame", "shared delta from shard 9 of 2"),
+    ],
+)  # fmt: skip
+def test_what_others_share_that_cannot_be_read_is_passed_over_told_and_counted(
+    data: bytes, stage: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics, learned = Metrics(), Exchange(PARTITIONS)
+    exchange._take(learned, Record("outpace.shared", 7, data), metrics)
+    assert counted(metrics) == {"frame": 0, "schema": 0} | {stage: 1}
+    assert said in capsys.readouterr().out
+    assert learned.versions == []
+
+
+def test_link_records_of_another_version_are_passed_over_told_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    async def test() -> None:
+        bench = Bench()
+        await bench.take(0, 0)
+        host = bench.scorer.desks[0]
+        await bench.scorer.second_stage(host, 0, msgspec.msgpack.encode([2, "other parts"]))
+        assert counted(bench.metrics) == {"frame": 0, "schema": 1}
+        await bench.scorer.second_stage(host, 1, b"\xc1")
+        assert counted(bench.metrics) == {"frame": 1, "schema": 1}
+        assert bench.scorer.failure is None
+        assert "link records of version 2, this Outpace reads version 1" in capsys.readouterr().out
 
     run(test)
 

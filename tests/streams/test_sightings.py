@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,7 +18,8 @@ from streams.frames import pack_columns, unpack
 from streams.ingest.arrivals import Arrival, Cursor
 from streams.ingest.normalise import Normaliser
 from streams.metrics import Metrics
-from streams.sightings import MOST_NAMES, WATCHED_S, Watch
+from streams.sightings import MOST_NAMES, WATCHED_S, Watch, _take
+from tests.streams.respond.responding import command
 
 START_MS = 1_795_000_000_000
 NOW_NS = 1_800_000_000 * 10**9
@@ -141,3 +142,22 @@ def test_a_worker_sends_sightings_of_what_is_watched(is_watched: bool) -> None:
     told = [msgspec.json.decode(value, type=Sighting) for topic, value in sent if topic == "outpace.sightings"]
     assert [s.event_id for s in told] == (["e1"] if is_watched else [])
     assert np.all([s.received_ns == NOW_NS for s in told])
+
+
+class Told(NamedTuple):
+    """What is looked at of a command on the broker."""
+
+    value: bytes
+    topic: str = "outpace.revocations"
+    offset: int = 3
+    timestamp: int = NOW_NS // 10**6
+
+
+def test_a_command_of_another_version_is_not_watched_but_told_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    watch, metrics = Watch(), Metrics()
+    _take(watch, Told(msgspec.json.encode(command(1, version=2))), metrics)
+    assert len(watch.keys) == 0
+    assert metrics.rejected.labels("schema")._value.get() == 1
+    assert "command of version 2, this Outpace reads version 1" in capsys.readouterr().out
+    _take(watch, Told(msgspec.json.encode(command(1))), metrics)
+    assert len(watch.keys) > 0

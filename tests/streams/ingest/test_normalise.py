@@ -150,6 +150,11 @@ def test_short_secrets_are_masked_wherever_they_stand() -> None:
     assert excerpt(b'{"a": 1, "user": "ann"}') == '{"a": 1, "user": "ann"}'
 
 
+def test_a_refusal_says_the_version_of_its_layout() -> None:
+    told = msgspec.json.decode(msgspec.json.encode(refused(Rejection("raw/0", 1, "$", "why"), "topic", 5)))
+    assert told["version"] == 1
+
+
 def test_a_reason_that_quotes_the_record_is_masked() -> None:
     token = "A" * 40
     assert token not in refused(Rejection("raw/0", 1, "$.eventTime", f"{token!r} is no time"), "topic", 5).reason

@@ -110,6 +110,29 @@ def test_a_genuine_message_that_is_no_command_is_malformed(changes: Any) -> None
     assert refusal(sealed(**changes)) == "malformed"
 
 
+@pytest.mark.parametrize("name", ["opened", "sighting", "decision"])
+@pytest.mark.parametrize(
+    "body", [b'{"version": 2}', b'{"version": 2, "action": ["laid out otherwise"]}', b'{"version": 0}']
+)
+def test_a_genuine_message_of_another_version_is_refused_as_that(name: str, body: bytes) -> None:
+    headers = seal().signed("c1", body, NOW_S)
+    with pytest.raises(RefusedCommandError, match=r"of version [02], this Outpace reads version 1$") as caught:
+        getattr(seal(), name)(body, headers, *((NOW_S,) if name == "opened" else ()))
+    assert caught.value.reason == "version"
+
+
+def test_the_intake_counts_other_versions_and_reads_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("streams.respond.reading.time.time", lambda: float(NOW_S))
+    scene = Scene(tmp_path)
+    intake = Intake(scene.desk, seal(), Kafka(), scene.metrics)
+    intake.take_commands([sealed(1, version=2), sealed(2)], "commands", 2)
+    assert sorted(scene.desk.current) == ["c2"]
+    assert scene.metrics.refused_commands.labels("version")._value.get() == 1
+    assert "command of version 2, this Outpace reads version 1" in capsys.readouterr().out
+
+
 def test_an_oversized_or_empty_message_is_not_even_read() -> None:
     assert refusal(Message(b"x" * (MOST_BYTES + 1), [])) == "too_large"
     assert refusal(Message(None, None or [])) == "malformed"

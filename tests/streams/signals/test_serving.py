@@ -212,3 +212,14 @@ def test_records_of_both_topics_are_read_and_bad_ones_counted(tmp_path: Path) ->
         assert reading.messages("outpace.decisions" if number == 6 else "outpace.outcomes", value) == []
         assert reading.metrics.registry.get_sample_value("outpace_rejected_total", {"stage": "parse"}) == number
     reading.transmitter.outbox.store.close()
+
+
+@pytest.mark.parametrize(("topic", "what"), [("outpace.decisions", "decision"), ("outpace.outcomes", "outcome")])
+def test_a_record_of_another_version_is_told_counted_and_not_announced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], topic: str, what: str
+) -> None:
+    reading = announcer(tmp_path)
+    assert reading.messages(topic, alert().replace(b'"version":1', b'"version":2')) == []
+    assert reading.metrics.registry.get_sample_value("outpace_rejected_total", {"stage": "schema"}) == 1
+    assert f"{what} of version 2, this Outpace reads version 1" in capsys.readouterr().out
+    reading.transmitter.outbox.store.close()
