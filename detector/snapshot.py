@@ -13,7 +13,7 @@ import numpy as np
 
 from detector.engine import Engine
 from detector.epochs import Delta
-from detector.errors import StateError
+from detector.errors import OtherVersionError, StateError
 from detector.event import Provider
 from detector.links import Link, Links, SavedLinks
 from detector.policy.grants import Held
@@ -122,7 +122,7 @@ def checked(data: bytes) -> Any:
     at = len(MAGIC)
     version = int.from_bytes(data[at : at + 4], "little")
     if version != VERSION:
-        raise StateError(f"saved state of version {version}, this Outpace reads version {VERSION}")
+        raise OtherVersionError(f"saved state of version {version}, this Outpace reads version {VERSION}")
     digest, body = data[at + 4 : at + 4 + _DIGEST], data[at + 4 + _DIGEST :]
     if blake2b(body, digest_size=_DIGEST).digest() != digest:
         raise StateError("saved state is damaged: its checksum does not match")
@@ -149,7 +149,7 @@ def fill(engine: Engine, head: bytes, arrays: Mapping[str, bytes]) -> None:
     arrays = {name: data for name, data in arrays.items() if not name.startswith(TRAILS)}
     mine = arrays_of(engine)
     if not set(saved.arrays) == set(arrays) == set(mine):
-        raise StateError("saved state has other parts; it was written by another version of Outpace")
+        raise OtherVersionError("saved state has other parts; it was written by another version of Outpace")
     loaded = {name: _load(saved.arrays[name], arrays[name], mine[name], name) for name in mine}
     _number_operations(engine, saved.operations)
     for name, table in engine.state.tables.items():
@@ -183,7 +183,7 @@ def _fill_links(engine: Engine, saved: Saved) -> None:
 def _load(saved: SavedArray, data: bytes, like: np.ndarray, name: str) -> np.ndarray:
     same_shape = len(saved.shape) == like.ndim and saved.shape[1:] == like.shape[1:]
     if saved.layout != repr(like.dtype.descr) or not same_shape:
-        raise StateError(f"saved state: {name} has another layout; it was written by another version of Outpace")
+        raise OtherVersionError(f"saved state: {name} has another layout; it was written by another version of Outpace")
     if not len(data) == saved.size == int(np.prod(saved.shape)) * like.dtype.itemsize:
         raise StateError(f"saved state: {name} is not whole")
     # As plain bytes: numpy copies rows field by field, ten times slower. A buffer that may be written is the caller's gift.
@@ -193,6 +193,8 @@ def _load(saved: SavedArray, data: bytes, like: np.ndarray, name: str) -> np.nda
 
 
 def _number_operations(engine: Engine, operations: list[tuple[str, int]]) -> None:
+    if not {provider for _, provider in operations} <= set(Provider):
+        raise OtherVersionError("saved state knows other providers; it was written by another version of Outpace")
     for name, provider in operations:
         engine.vocabulary.number(Provider(provider), name)
     if engine.vocabulary.names[: len(operations)] != [name for name, _ in operations]:

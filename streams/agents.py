@@ -21,7 +21,7 @@ import msgspec
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from detector.epochs import NEVER
-from detector.errors import BrokerError, MalformedRecordError, Rejection, StateError
+from detector.errors import BrokerError, MalformedRecordError, OtherVersionError, Rejection, StateError
 from detector.fleet import fleet_size
 from detector.policy.guardrails import command_of
 from streams import checkpoint, newest
@@ -161,6 +161,14 @@ class Scorer:
         """Nothing more is scored, written or acknowledged."""
         if self.failure is None:
             self.failure = error
+
+    def reads_snapshots_of(self, partitions: set[int]) -> bool:
+        """Whether no snapshot of these is another version's; else that is the ``failure``."""
+        try:
+            checkpoint.refuse_other_versions(self.store, partitions)
+        except OtherVersionError as error:
+            self.fail(error)
+        return self.failure is None
 
     async def _score(self, message: Message, acknowledge: Acknowledge) -> None:
         desk = await self._desk(message.partition, message.offset)
@@ -367,7 +375,7 @@ class Scorer:
         if partition == HOST and shard.partitions > 1:
             desk.stage = SecondStage(self.settings, shard.partitions, shard.links)
             if shard.beside:
-                desk.stage.restore(shard.beside)
+                _restore(desk.stage, shard.beside)
         self.shown.begin(shard, manifest)
         return desk
 
@@ -473,6 +481,13 @@ class Scorer:
         if time.monotonic() - self._refused_told_at >= REFUSALS_TOLD_EVERY_S:
             self._tell_all_refused()
         self.shown.observe(desk.shard for desk in self.desks.values())
+
+
+def _restore(stage: SecondStage, saved: bytes) -> None:
+    try:
+        stage.restore(saved)
+    except StateError as error:
+        raise OtherVersionError(f"snapshot of partition {HOST}: {error}") from error
 
 
 async def _unknown_start(_partition: int) -> int:

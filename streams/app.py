@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import suppress
@@ -14,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import IllegalStateError, KafkaError
 from faust.types import TP
 
-from detector.errors import BrokerError, StateError
+from detector.errors import BrokerError, OtherVersionError, StateError
 from streams import connection, exchange, library_logs, logs, restarting, sightings, web
 from streams.agents import Scorer
 from streams.config import Settings, read_settings
@@ -26,6 +27,7 @@ from streams.reaching import broker_ready
 from streams.second_stage import HOST
 from streams.shard import Initial
 from streams.snapshot_table import SnapshotTable
+from streams.terminal import printable
 from streams.topics import Topics
 from streams.warm_up import stays, warm_up
 
@@ -66,6 +68,7 @@ class Worker:
         name = f"{socket.gethostname()}-{os.getpid()}-{time.monotonic_ns():x}"
         self.scorer = Scorer(settings, self.table, self.send, metrics, name, initial, broken)
         self.scorer.end_of, self.scorer.start_of, self.scorer.flow = self._end_of, self._start_of, self._flow
+        self._mine: set[int] = set()
         self._paused: set[int] = set()
         self.standing = "joining the group"
         self.is_left_behind = False
@@ -115,7 +118,7 @@ class Worker:
 
     def _assigned(self, *given: Any, **_: Any) -> None:
         assigned: set[TP] = given[1]
-        mine = {tp.partition for tp in assigned if tp.topic == self.topics.events}
+        self._mine = mine = {tp.partition for tp in assigned if tp.topic == self.topics.events}
         self.scorer.hand_over()
         self._paused.clear()
         self.scorer.keep_only(mine)
@@ -126,6 +129,8 @@ class Worker:
     def _restored(self, *_: Any, **__: Any) -> None:
         if self._recovery.signal_recovery_start.is_set():
             return  # an earlier hand-over's; the next one is under way
+        if not self.scorer.reads_snapshots_of(self._mine):
+            return
         self.scorer.recall()
         self.standing = READY
         log.info("ready", snapshot_pieces=sum(1 for _ in self.table.names()))
@@ -338,7 +343,7 @@ class Life:
         return (self.worker.why_not_ready() if self.worker else self.waiting_for) or True
 
     async def live(self) -> None:
-        """Works until cancelled, or until only a fresh start helps: then ``again`` says what that must know."""
+        """Works until cancelled, or until only a fresh start helps: then ``again`` says what that must know. Raises ``StateError`` for a state no start can go on from."""
         initial = await asyncio.to_thread(initial_state, self.settings)
         await self._warm_up()
         await broker_ready(self.settings.kafka, self._note)
@@ -346,6 +351,8 @@ class Life:
         self.worker = Worker(self.settings, self.metrics, initial, self.past.broken)
         why = await self.worker.run()
         ran_s = time.monotonic() - started_s
+        if isinstance(self.worker.scorer.failure, StateError):
+            raise _refusal(self.worker.scorer.failure, self.settings)
         self.again = restarting.following(self.past, ran_s, self.worker.scorer.broken)
         self.waiting_for, self.worker = f"starting again after a failure: {why}", None
         wait_s = 0.0 if ran_s > restarting.CALM_S else self.past.wait_s
@@ -377,11 +384,17 @@ def worker(*, settings: str | None = None, log_style: logs.Style = "json") -> in
     logs.configure(log_style, logs.key_in(Path(chosen.state_folder)))
     library_logs.quieten()
     life = Life(chosen, restarting.read_past(os.environ.get(restarting.VARIABLE, "")))
-    asyncio.run(serve(life))
+    try:
+        asyncio.run(serve(life))
+    except StateError as error:
+        if life.is_left_behind:
+            sys.stderr.write(f"outpace: {printable(str(error))}\n")
+            restarting.end_now(2)
+        raise
     if life.again is not None:
         restarting.start_again(life.again)
     if life.is_left_behind:
-        restarting.end_now()
+        restarting.end_now(0)
     return 0
 
 
@@ -419,6 +432,16 @@ def initial_state(settings: Settings) -> Initial | None:
         return Initial.of(Path(path).read_bytes())
     except OSError as error:
         raise StateError(f"worker.initial_state {path}: {error.strerror or error}") from error
+
+
+def _refusal(error: StateError, settings: Settings) -> StateError:
+    """What the operator reads who started a worker on a state it cannot go on from."""
+    if not isinstance(error, OtherVersionError):
+        return error
+    topic = f"{settings.kafka.prefix}-worker-snapshots-changelog"
+    return OtherVersionError(
+        f"{error}; nothing was deleted: run the version that wrote it, or stop all workers and delete topic {topic} to start afresh"
+    )
 
 
 def _acknowledger(message: Any, consumer: Any) -> Any:

@@ -10,7 +10,7 @@ takes the whole manifest with the highest offset. Cost: reading all of the state
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
@@ -21,7 +21,7 @@ from numba import njit
 
 from detector import snapshot
 from detector.engine import Engine
-from detector.errors import StateError
+from detector.errors import OtherVersionError, StateError
 
 VERSION = 2
 LEVEL = 1
@@ -63,7 +63,7 @@ class Piece(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """One whole snapshot: everything up to and with ``offset``. ``note``: what else its owner must find again."""
+    """One whole snapshot: everything up to and with ``offset``. ``note``: what else its owner must find again; ``state_version``: of the state inside, 0 where nobody said."""
 
     version: int
     offset: int
@@ -72,6 +72,14 @@ class Manifest(msgspec.Struct, frozen=True):
     block_bytes: int
     blocks: dict[str, Piece]
     note: bytes = b""
+    state_version: int = 0
+
+
+class _Versions(msgspec.Struct):
+    """What a manifest of any version says of itself."""
+
+    version: int
+    state_version: int = 0
 
 
 class Image(NamedTuple):
@@ -196,7 +204,9 @@ class Writer:
             self.bytes_written += len(stored)
         pieces = {place: packed[place][0] if place in packed else self.pieces[place] for place in image.marks}
         self.generation += 1
-        manifest = Manifest(VERSION, image.offset, taken_ns, self.generation, self.block_bytes, pieces, note)
+        manifest = Manifest(
+            VERSION, image.offset, taken_ns, self.generation, self.block_bytes, pieces, note, snapshot.VERSION
+        )
         await self.store.flush()
         await self.store.put(f"{self.partition}/{self.name}/manifest", msgspec.msgpack.encode(manifest))
         await self.store.flush()
@@ -213,7 +223,11 @@ class Writer:
 
 
 def newest(store: Store, partition: int) -> tuple[Manifest, dict[str, bytes]] | None:
-    """The whole snapshot with the highest offset, its blocks unpacked; None where there is none. A manifest with a missing or damaged piece is passed over."""
+    """The whole snapshot with the highest offset, its blocks unpacked; None where there is none. A manifest with a missing or damaged piece is passed over.
+
+    Raises ``OtherVersionError`` as ``refuse_other_versions`` does.
+    """
+    refuse_other_versions(store, {partition})
     for manifest in _manifests(store, partition):
         blocks = _blocks(store, manifest)
         if blocks is not None:
@@ -222,8 +236,35 @@ def newest(store: Store, partition: int) -> tuple[Manifest, dict[str, bytes]] | 
 
 
 def newest_manifest(store: Store, partition: int) -> Manifest | None:
-    """The manifest ``newest`` would take, without unpacking anything."""
+    """The manifest ``newest`` would take, without unpacking anything. Raises ``OtherVersionError`` as that does."""
+    refuse_other_versions(store, {partition})
     return next((m for m in _manifests(store, partition) if _is_whole(store, m)), None)
+
+
+def refuse_other_versions(store: Store, partitions: Collection[int]) -> None:
+    """Raises ``OtherVersionError`` where the last who wrote a snapshot of a partition was another version of Outpace. Reads keys and manifests only.
+
+    What earlier writers left does not matter: somebody of our version has replaced it since.
+    """
+    last: dict[int, str] = {}
+    for key in store.names():
+        if (match := _MANIFEST.match(key)) and (partition := int(match[1])) in partitions:
+            last[partition] = max(last.get(partition, ""), match[2])
+    for partition, writer in sorted(last.items()):
+        if other := _other_version(store.get(f"{partition}/{writer}/manifest") or b""):
+            raise OtherVersionError(f"snapshot of partition {partition}: {other}")
+
+
+def _other_version(manifest: bytes) -> str:
+    try:
+        found = msgspec.msgpack.decode(manifest, type=_Versions)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""  # damaged
+    if found.version != VERSION:
+        return f"version {found.version}, this Outpace reads version {VERSION}"
+    if found.state_version not in (0, snapshot.VERSION):
+        return f"its state is of version {found.state_version}, this Outpace reads version {snapshot.VERSION}"
+    return ""
 
 
 def writer_name(store: Store, partition: int, whose: str, now_ns: int) -> str:

@@ -62,8 +62,8 @@ def start_again(past: Past) -> None:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - the very command this process was started with
 
 
-def end_now() -> None:
-    """Ends the process with exit code 0 though threads of libraries still run. Does not return."""
+def end_now(code: int) -> None:
+    """Ends the process with this exit code though threads of libraries still run. Does not return."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)

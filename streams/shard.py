@@ -12,7 +12,7 @@ from detector.config import Policy
 from detector.decision import Decision
 from detector.engine import Engine
 from detector.epochs import Delta
-from detector.errors import StateError
+from detector.errors import OtherVersionError, StateError
 from detector.event import Mark
 from detector.links import Link, Links
 from detector.state import NOW
@@ -152,18 +152,30 @@ class Shard:
         return [days / self.partitions for days in self.engine.identity_days().values()]
 
     def recover(self, store: checkpoint.Store, initial: Initial | None = None) -> checkpoint.Manifest | None:
-        """Goes on from the newest whole snapshot; where there is none it gives None, and the shard starts from ``initial``."""
+        """Goes on from the newest whole snapshot; where there is none it gives None, and the shard starts from ``initial``.
+
+        Raises ``OtherVersionError`` where the snapshot is whole and cannot be read, ``StateError`` for such an ``initial``; the shard is as it was.
+        """
         found = checkpoint.newest(store, self.partition)
         if found is None:
             if initial is not None:
-                snapshot.fill(self.engine, initial.head, initial.arrays)
+                self._fill(initial)
                 self._divide()
             return None
         manifest, blocks = found
         engine = self._new_engine()
-        self.beside = checkpoint.restore(engine, manifest, blocks)
+        try:
+            self.beside = checkpoint.restore(engine, manifest, blocks)
+        except StateError as error:
+            raise OtherVersionError(f"snapshot of partition {self.partition}: {error}") from error
         self.engine, self.offset = engine, manifest.offset
         return manifest
+
+    def _fill(self, initial: Initial) -> None:
+        try:
+            snapshot.fill(self.engine, initial.head, initial.arrays)
+        except StateError as error:
+            raise StateError(f"worker.initial_state: {error}") from error
 
 
 def _received_ns(batch: FrameBatch, decision: Decision) -> int:

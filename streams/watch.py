@@ -19,7 +19,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from detector.decision import Decision
-from detector.errors import InputError, StateError
+from detector.errors import InputError, OtherVersionError, StateError
 from streams import checkpoint, logs, newest, web
 from streams.config import PathSource, Settings, read_settings
 from streams.engine_metrics import EngineMetrics
@@ -76,7 +76,12 @@ class Watch:
         self.writer = checkpoint.Writer(self.store, ONLY, f"{time.time_ns():020d}-watch", settings.worker.block_bytes)
 
     def _recover(self, initial_state: bytes) -> None:
-        manifest = self.shard.recover(self.store)
+        try:
+            manifest = self.shard.recover(self.store)
+        except OtherVersionError as error:
+            raise StateError(
+                f"{self.store.path.parent}: {error}; run the version that wrote it, or move the folder away to start afresh"
+            ) from error
         if manifest is None:
             if checkpoint.has_manifest(self.store, ONLY):
                 raise StateError(f"{self.store.path}: no snapshot here is whole; move the folder away to start afresh")

@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 from conftest import jsonl, routine, stolen_key
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from benchmarks.deployment import Deployment, Process, until
 from benchmarks.faults import poison_frames, produce
+from streams import checkpoint
 from streams.admin import create_topics
 from streams.config import Kafka, Worker
 from streams.connection import kafka_python_settings
@@ -213,3 +214,77 @@ def test_a_frame_that_breaks_the_engine_is_refused_by_the_same_process_started_a
         failed = said(worker, "worker failed, starting again from its last snapshots")
         assert [line["error"] for line in failed] == ["ZeroDivisionError: this frame"]
         assert worker.end(signal.SIGTERM) == 0
+
+
+def changelog(d: Deployment) -> TopicPartition:
+    return TopicPartition(f"{d.settings.kafka.prefix}-worker-snapshots-changelog", 0)
+
+
+def pieces(d: Deployment) -> tuple[int, dict[bytes, bytes | None]]:
+    """How far the changelog goes, and the last that was written under each key."""
+    consumer = KafkaConsumer(**kafka_python_settings(d.settings.kafka), auto_offset_reset="earliest")
+    try:
+        consumer.assign([changelog(d)])
+        end, found = consumer.end_offsets([changelog(d)])[changelog(d)], {}
+        while consumer.position(changelog(d)) < end:
+            for messages in consumer.poll(timeout_ms=200).values():
+                found |= {m.key: m.value for m in messages}
+        return end, found
+    finally:
+        consumer.close()
+
+
+def put(d: Deployment, key: bytes, value: bytes) -> None:
+    producer = KafkaProducer(**kafka_python_settings(d.settings.kafka), acks="all")
+    try:
+        producer.send(changelog(d).topic, key=key, value=value, partition=0)
+        producer.flush(PATIENCE_S)
+    finally:
+        producer.close()
+
+
+def topics(d: Deployment) -> list[str]:
+    admin = client(d)
+    try:
+        return list(admin.list_topics())
+    finally:
+        admin.close()
+
+
+def test_a_snapshot_of_another_version_ends_it_with_code_2_and_stays_until_the_operator_deletes_it(
+    deployment: Deployment,
+) -> None:
+    deployment.start(1)
+    worker = deployment.workers[0]
+    scored(deployment, LINES[:2000], IDS[:2000])
+    assert worker.end(signal.SIGTERM) == 0
+    [key] = [k for k, value in pieces(deployment)[1].items() if k.endswith(b"/manifest") and value]
+    manifest = pieces(deployment)[1][key] or b""
+    put(deployment, key, msgspec.msgpack.encode(msgspec.msgpack.decode(manifest) | {"version": 1}))
+    before = pieces(deployment)
+    worker.start()
+    until(lambda: not worker.is_running, "the end, with no frame to score", PATIENCE_S)
+    assert worker.end() == 2
+    assert worker.lines()[-1]["raw"] == (
+        f"outpace: snapshot of partition 0: version 1, this Outpace reads version {checkpoint.VERSION}; nothing was deleted:"
+        f" run the version that wrote it, or stop all workers and delete topic {changelog(deployment).topic} to start afresh"
+    )
+    assert len(said(worker, "worker starting")) == 2, "started once by us, never by itself"
+    assert pieces(deployment) == before
+    put(deployment, key, manifest)
+    worker.start()  # as the former version would
+    deployment.feed(LINES[2000:], IDS[2000:])
+    until(lambda: set(decided(deployment)) - {"alert"}, "decided with all that was known", PATIENCE_S)
+    assert worker.end(signal.SIGTERM) == 0
+    admin = client(deployment)
+    try:
+        admin.delete_topics([changelog(deployment).topic])
+    finally:
+        admin.close()
+    until(lambda: changelog(deployment).topic not in topics(deployment), "the topic gone", PATIENCE_S)
+    ended = committed(deployment)
+    worker.start()
+    until(lambda: worker.is_ready, "ready again", PATIENCE_S)
+    deployment.feed(LINES[:100], IDS[:100])
+    until(lambda: committed(deployment) == end(deployment) > ended, "new frames acknowledged", PATIENCE_S)
+    assert said(worker, "partition taken without a snapshot")[-1]["offset"] == ended

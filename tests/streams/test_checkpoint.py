@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
+import msgspec
 import pytest
 from conftest import jsonl, routine, stolen_key
 
@@ -11,6 +13,7 @@ from detector import snapshot
 from detector.columns import Vocabulary
 from detector.config import Policy
 from detector.engine import Engine
+from detector.errors import OtherVersionError
 from detector.identity.context import ContextFeeds
 from detector.identity.rules import IdentityRules
 from detector.ordering import Reorder
@@ -185,3 +188,54 @@ def test_a_snapshot_with_a_bad_piece_is_passed_over(fault: str) -> None:
     else:
         newer.pieces[place] = newer.pieces[place][:-1] + b"\0"
     assert read(Memory(kept | newer.pieces)) == (3, snapshot.dump(old))
+
+
+def rewritten(data: bytes, **changed: Any) -> bytes:
+    """A manifest that says something else of itself."""
+    return msgspec.msgpack.encode(msgspec.msgpack.decode(data) | changed)
+
+
+OTHERS = [
+    ({"version": checkpoint.VERSION + 1, "blocks": None}, f"of partition 0: version {checkpoint.VERSION + 1}, this Outpace reads version {checkpoint.VERSION}"),
+    ({"version": 1}, f"of partition 0: version 1, this Outpace reads version {checkpoint.VERSION}"),
+    ({"state_version": 6}, f"of partition 0: its state is of version 6, this Outpace reads version {snapshot.VERSION}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changed", "said"), OTHERS)
+def test_a_snapshot_of_another_version_is_refused_and_not_passed_over(changed: dict[str, Any], said: str) -> None:
+    store = Memory()
+    write(checkpoint.Writer(store, 0, "1-ours", BLOCK), engine_after(500), 3)
+    kept = dict(store.pieces)
+    write(checkpoint.Writer(store, 0, "2-theirs", BLOCK), engine_after(600), 4)
+    store.pieces["0/2-theirs/manifest"] = rewritten(store.pieces["0/2-theirs/manifest"], **changed)
+    for pieces in (store.pieces, kept | store.pieces):
+        for look in (checkpoint.newest, checkpoint.newest_manifest):
+            with pytest.raises(OtherVersionError, match=said):
+                look(Memory(pieces), 0)
+    assert checkpoint.newest(store, 1) is None
+
+
+def test_what_another_version_left_before_ours_does_not_matter() -> None:
+    """Killed in the middle of a sweep, a writer leaves manifests of its predecessors."""
+    store, engine = Memory(), engine_after(500)
+    write(checkpoint.Writer(store, 0, "1-theirs", BLOCK), engine, 3)
+    left = rewritten(store.pieces["0/1-theirs/manifest"], version=1)
+    write(checkpoint.Writer(store, 0, "2-ours", BLOCK), engine, 4)
+    assert read(Memory(store.pieces | {"0/1-theirs/manifest": left})) == (4, snapshot.dump(engine))
+
+
+def test_a_manifest_of_a_time_before_it_told_the_version_of_its_state_is_read() -> None:
+    store, engine = Memory(), engine_after(500)
+    write(checkpoint.Writer(store, 0, "a", BLOCK), engine, 3)
+    said = msgspec.msgpack.decode(store.pieces["0/a/manifest"])
+    assert said.pop("state_version") == snapshot.VERSION
+    store.pieces["0/a/manifest"] = msgspec.msgpack.encode(said)
+    assert read(store) == (3, snapshot.dump(engine))
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\xc1", b"\x93\x01", b"\x81\xa7version"])
+def test_a_damaged_manifest_is_passed_over_for_the_one_before(damaged: bytes) -> None:
+    store, engine = Memory(), engine_after(500)
+    write(checkpoint.Writer(store, 0, "a", BLOCK), engine, 3)
+    assert read(Memory(store.pieces | {"0/b/manifest": damaged})) == (3, snapshot.dump(engine))

@@ -20,6 +20,7 @@ from conftest import START_S, cloudtrail, jsonl, routine, stolen_key
 from detector import snapshot
 from detector.config import Policy
 from detector.sources.timestamps import FOREVER_NS, format_time
+from streams import checkpoint
 from streams.replay import Replay
 
 ROOT = Path(__file__).parents[2]
@@ -161,6 +162,27 @@ def test_kill_9_loses_and_doubles_nothing(seed: int, tmp_path: Path) -> None:
         process.kill()
         process.wait()
     assert decided(state) == wanted
+
+
+def test_a_state_folder_of_another_version_is_refused_in_one_line_and_left_alone(tmp_path: Path) -> None:
+    logs, state = tmp_path / "logs", tmp_path / "state"
+    logs.mkdir()
+    (logs / "a.jsonl").write_bytes(jsonl(RECORDS))
+    process = started(logs, state, tmp_path / "log")
+    until(lambda: decided(state) and list((state / "snapshots").glob("*manifest")), "decisions and a snapshot")
+    process.terminate()
+    process.wait()
+    manifest = next((state / "snapshots").glob("*manifest"))
+    manifest.write_bytes(msgspec.msgpack.encode(msgspec.msgpack.decode(manifest.read_bytes()) | {"version": 1}))
+    before = {path: path.read_bytes() for path in state.rglob("*") if path.is_file()}
+    (tmp_path / "log").write_bytes(b"")
+    assert started(logs, state, tmp_path / "log").wait(30) == 2
+    said = (tmp_path / "log").read_text()
+    assert said == (
+        f"outpace: {state}: snapshot of partition 0: version 1, this Outpace reads version {checkpoint.VERSION};"
+        " run the version that wrote it, or move the folder away to start afresh\n"
+    )
+    assert {path: path.read_bytes() for path in state.rglob("*") if path.is_file()} == before
 
 
 def test_a_state_folder_without_a_whole_snapshot_is_refused_in_one_line(tmp_path: Path) -> None:
