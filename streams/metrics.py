@@ -29,8 +29,8 @@ REVOKING = (*PROVIDERS, *(name for name in CONNECTED if name not in PROVIDERS))
 """Whom a command may be about: providers we read, and those we only take access away at."""
 PATHS = tuple(p.name.lower() for p in Path)
 OUTCOMES = tuple(o.name.lower() for o in Outcome)
-STAGES = ("parse", "frame", "schema", "size")
-"""Where something was refused: a raw record, a damaged frame or message, one of another version, a message too large."""
+STAGES = ("parse", "frame", "schema", "size", "unsigned", "forged", "expired")
+"""Where something was refused: a raw record, a damaged frame or message, one of another version, a message too large, one unsigned, forged, or signed too long ago."""
 SOURCES = PROVIDERS
 """What a blind window is of: the provider's events, whichever way they come."""
 DIRECTIONS = ("sent", "scored")

@@ -1,4 +1,4 @@
-"""Commands as they travel: signed by the worker, believed by the responder only if genuine, fresh and new.
+"""Commands as they travel: signed by the worker, believed by the responder only if genuine, fresh and new; decisions and outcomes are signed alike.
 
 The signature stands in the message's headers as Standard Webhooks has it (``webhook-id`` is the command's id); the key is ``commands.signing_key``, the same for
 workers and responder. What is refused is counted by reason and logged without what was in it.
@@ -60,7 +60,7 @@ class Seal:
         return self.signed(command.command_id, body, now_s)
 
     def signed(self, number: str, body: bytes, now_s: float) -> list[tuple[str, bytes]]:
-        """The headers of anything else a worker tells the responder."""
+        """The headers of anything else a worker or the responder tells."""
         found = standard_webhooks.signed_headers(self._key, number, now_s, body)
         return [(name, value.encode("utf-8", "surrogateescape")) for name, value in found.items()]
 
@@ -71,8 +71,13 @@ class Seal:
 
     def decision(self, body: bytes | None, headers: Headers) -> tuple[Decision, bytes]:
         """The decision in a message, and its bytes. Told again it changes nothing, so its age does not matter. Raises ``RefusedCommandError``."""
-        content, _given, _sent_s = self._genuine(body, headers, MOST_DECISION_BYTES)
+        content, _sent_s = self.told(body, headers)
         return _decoded(content, Decision, "decision"), content
+
+    def told(self, body: bytes | None, headers: Headers) -> tuple[bytes, int]:
+        """The bytes of a decision or an outcome, and when it was signed (seconds since 1970). Raises ``RefusedCommandError``."""
+        content, _given, sent_s = self._genuine(body, headers, MOST_DECISION_BYTES)
+        return content, sent_s
 
     def opened(self, body: bytes | None, headers: Headers, now_s: float) -> Genuine:
         """The command in a message. Raises ``RefusedCommandError``."""

@@ -123,10 +123,10 @@ class Intake:
 
 
 class Outbox:
-    """Sends what the store holds to be told, the oldest first, and forgets what the broker confirmed. A message may come twice after a crash, with the same content."""
+    """Sends what the store holds to be told, signed, the oldest first, and forgets what the broker confirmed. A message may come twice after a crash, with the same content."""
 
-    def __init__(self, desk: Desk, kafka: Kafka, metrics: Metrics) -> None:
-        self.desk, self.kafka, self.metrics = desk, kafka, metrics
+    def __init__(self, desk: Desk, seal: Seal, kafka: Kafka, metrics: Metrics) -> None:
+        self.desk, self.seal, self.kafka, self.metrics = desk, seal, kafka, metrics
         self.topic = Topics.under(kafka.prefix).outcomes
 
     async def run(self) -> None:
@@ -151,7 +151,10 @@ class Outbox:
         self.metrics.outcomes_waiting.set(len(waiting))
         if not waiting:
             return 0
-        sent: list[Awaitable[Any]] = [await producer.send(self.topic, body, key) for _seq, key, body in waiting]
+        sent: list[Awaitable[Any]] = [
+            await producer.send(self.topic, body, key, headers=self.seal.signed(f"outcome-{seq}", body, time.time()))
+            for seq, key, body in waiting
+        ]
         await asyncio.gather(*sent)
         self.desk.store.sent(waiting[-1][0])
         return len(waiting)

@@ -82,7 +82,7 @@ class Responder:
             tells_people=registry.notifier is not None,
         )
         self.intake = Intake(self.desk, seal, settings.kafka, self.metrics)
-        self.outbox = Outbox(self.desk, settings.kafka, self.metrics)
+        self.outbox = Outbox(self.desk, seal, settings.kafka, self.metrics)
         self.executor = Executor(
             self.desk,
             registry,

@@ -1,6 +1,7 @@
 """Decisions and outcomes from the broker into the outbox: an offset is committed only once the outbox holds what came of it.
 
-Read again after a crash, a message gives the same ``jti``, and the outbox has it already. Messages nobody can read are counted and passed over.
+Read again after a crash, a message gives the same ``jti``, and the outbox has it already. Messages nobody can read, and those workers and responder did not sign within the time
+the outbox remembers, are counted and passed over: whoever can write to a topic could otherwise have us tell the world anything.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from streams.connection import aiokafka_settings
 from streams.logs import logger
 from streams.message_versions import other_version
 from streams.metrics import Metrics
+from streams.respond.commands import Headers, Refusal, RefusedCommandError, Seal
 from streams.signals.outgoing import Happening, Outcome, of_decision, of_outcome, set_of
 from streams.signals.settings import Transmit
 from streams.signals.transmitter import Message, Transmitter
@@ -24,13 +26,18 @@ log = logger("signals")
 POLL_MS = 500
 MOST_RECORDS = 500
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 15.0
+_STAGES: dict[Refusal, str] = {"too_large": "size", "malformed": "parse", "version": "schema"}
+"""Where the metric of refused input calls a refusal something else."""
 
 
 class Announcer:
     """Reads both topics until cancelled. ``is_up``: whether the broker answers."""
 
-    def __init__(self, transmitter: Transmitter, settings: Transmit, kafka: Kafka, metrics: Metrics) -> None:
-        self.transmitter, self.settings, self.kafka, self.metrics = transmitter, settings, kafka, metrics
+    def __init__(
+        self, transmitter: Transmitter, settings: Transmit, seal: Seal, kafka: Kafka, metrics: Metrics
+    ) -> None:
+        self.transmitter, self.settings, self.seal = transmitter, settings, seal
+        self.kafka, self.metrics = kafka, metrics
         topics = Topics.under(kafka.prefix)
         self._decisions, self._outcomes = topics.decisions, topics.outcomes
         self.is_up = False
@@ -59,31 +66,44 @@ class Announcer:
         polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
         self._note_up(True)
         messages = [
-            m for place, records in polled.items() for r in records for m in self.messages(place.topic, r.value)
+            m
+            for place, records in polled.items()
+            for r in records
+            for m in self.messages(place.topic, r.value, r.headers)
         ]
         if messages:
             self.transmitter.send(messages)
         if polled:
             await consumer.commit()
 
-    def messages(self, topic: str, value: bytes | None) -> list[Message]:
-        """What a record has to tell; nothing, counted, for one that cannot be read."""
-        kind = Decision if topic == self._decisions else Outcome
-        if other := other_version(value or b"", kind):
-            self.metrics.rejected.labels("schema").inc()
-            log.warning("record cannot be announced", topic=topic, error=f"{kind.__name__.lower()} of {other}")
+    def messages(self, topic: str, value: bytes | None, headers: Headers) -> list[Message]:
+        """What a record has to tell; nothing, counted, for one that is not genuine or cannot be read."""
+        if not value:
             return []
+        kind = Decision if topic == self._decisions else Outcome
         try:
-            happening = self._happening(topic, value or b"")
+            happening = self._happening(topic, self._genuine(kind, value, headers))
             return set_of(happening, self.settings.subject_issuers) if happening else []
+        except RefusedCommandError as error:
+            self.metrics.rejected.labels(_STAGES.get(error.reason, error.reason)).inc()
+            log.warning("record is not announced", topic=topic, reason=error.reason, error=str(error)[:200])
+            return []
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             self.metrics.rejected.labels("parse").inc()
             log.warning("record cannot be announced", topic=topic, error=str(error)[:200])
             return []
 
+    def _genuine(self, kind: type[Decision] | type[Outcome], value: bytes, headers: Headers) -> bytes:
+        """What workers or responder wrote, of this version. An older seal than the outbox remembers could be one told before."""
+        content, sent_s = self.seal.told(value, headers)
+        age_s = self.transmitter.clock_s() - sent_s
+        if age_s > self.settings.keep_s:
+            raise RefusedCommandError("expired", f"signed {age_s:.0f} s ago, wanted {self.settings.keep_s:g} or less")
+        if other := other_version(content, kind):
+            raise RefusedCommandError("version", f"{kind.__name__.lower()} of {other}")
+        return content
+
     def _happening(self, topic: str, value: bytes) -> Happening | None:
-        if not value:
-            return None
         if topic == self._decisions:
             decision = msgspec.json.decode(value, type=Decision)
             return of_decision(decision, self.settings.announce == "decisions")

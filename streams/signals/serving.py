@@ -20,6 +20,7 @@ from streams import web as metrics_web
 from streams.config import Settings, secret
 from streams.ledger.store import Ledger
 from streams.metrics import Metrics
+from streams.respond.commands import Seal
 from streams.signals.announcing import Announcer
 from streams.signals.bearer import Bearers
 from streams.signals.configuration import url_fault
@@ -106,7 +107,8 @@ class Serving:
         self.application.on_shutdown.append(answer_all)
         self._tasks.append(pusher.run)
         if transmit.announce != "nothing":
-            self.announcer = Announcer(self.transmitter, transmit, self.settings.kafka, self.metrics)
+            seal = Seal(self.settings.commands)
+            self.announcer = Announcer(self.transmitter, transmit, seal, self.settings.kafka, self.metrics)
             self._tasks.append(self.announcer.run)
 
     def _add_receivers(self, session: aiohttp.ClientSession) -> None:

@@ -1,4 +1,4 @@
-"""Decisions and outcomes on a real broker, out through ``outpace signals serve``: killed at any moment, a receiver hears of each exactly once."""
+"""Decisions and outcomes on a real broker, out through ``outpace signals serve``: killed at any moment, a receiver hears of each exactly once, and of nothing that is not ours."""
 
 import asyncio
 import json
@@ -11,12 +11,16 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka import KafkaProducer
 from signalling import AUDIENCE, TOKENS, free_port, key
 
 from detector.decision import Decision, Loop
-from streams.config import Kafka, Settings, Web
-from streams.connection import kafka_python_settings
+from streams.config import Commands, Kafka, Settings, Web
+from streams.connection import aiokafka_settings, kafka_python_settings
+from streams.respond.commands import Seal
+from streams.respond.outcomes import Outcome
+from streams.respond.reading import Outbox
 from streams.signals.configuration import POLL, Delivery, PollRequest, StreamConfig
 from streams.signals.errors import RemoteError
 from streams.signals.events import name_of
@@ -26,8 +30,10 @@ from streams.signals.settings import Allowed, Signals, Transmit
 from streams.signals.verifying import FetchedKeys, Trust, verified
 from streams.topics import Topics
 from tests.live.processes import Process, create_topics, until, write_settings
+from tests.streams.respond.responding import Scene, command
 
 HAPPENINGS, KILLS = 120, 4
+KEY = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVoxMjM0NTY="
 
 
 def alert(number: int) -> bytes:
@@ -93,7 +99,8 @@ class Hearing:
 
 
 @pytest.fixture
-def served(kafka_settings: Kafka, tmp_path: Path) -> Settings:
+def served(kafka_settings: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("OUTPACE_TEST_SIGNING_KEY", KEY)
     port = free_port()
     write_keys(tmp_path / "keys.json", [key()])
     transmit = Transmit(
@@ -104,6 +111,7 @@ def served(kafka_settings: Kafka, tmp_path: Path) -> Settings:
     return Settings(
         kafka=kafka_settings,
         web=Web(port=0),
+        commands=Commands(signing_key="env:OUTPACE_TEST_SIGNING_KEY"),
         signals=Signals(port=port, transmit=transmit),
         state_folder=str(tmp_path / "state"),
     )
@@ -115,15 +123,23 @@ def test_killed_again_and_again_each_happening_is_heard_of_exactly_once(
     monkeypatch.setitem(os.environ, "OUTPACE_TEST_SOC", TOKENS["soc"])
     create_topics(served)
     serving = Process("signals", "serve", "--settings", write_settings(served, tmp_path), folder=tmp_path, name="serve")
-    topics, chance = Topics.under(served.kafka.prefix), random.Random(5)
+    topics, chance, seal = Topics.under(served.kafka.prefix), random.Random(5), Seal(served.commands)
     producer = KafkaProducer(**kafka_python_settings(served.kafka))
+
+    def send(topic: str, value: bytes) -> None:
+        producer.send(topic, value, headers=seal.signed("m", value, time.time()))
 
     def produce(numbers: range) -> None:
         for number in numbers:
-            producer.send(topics.decisions, alert(number))
-            producer.send(topics.decisions, b"{nobody can read this")
+            send(topics.decisions, alert(number))
+            send(topics.decisions, b"{nobody can read this")
             for state in ("commanded", "accepted", "proven"):
-                producer.send(topics.outcomes, outcome(number, state))
+                send(topics.outcomes, outcome(number, state))
+            # somebody who can write to the topics, and has seen what is signed
+            producer.send(topics.decisions, alert(9000 + number))
+            producer.send(topics.outcomes, outcome(9000 + number, "accepted"))
+            seen = seal.signed("m", outcome(number, "accepted"), time.time())
+            producer.send(topics.outcomes, outcome(9000 + number, "accepted"), headers=seen)
         producer.flush(30)
 
     async def story() -> dict[str, Any]:
@@ -153,4 +169,30 @@ def test_killed_again_and_again_each_happening_is_heard_of_exactly_once(
         assert serving.end() == 0
     producer.close()
     until(lambda: b"record cannot be announced" in serving.log.read_bytes(), "a record nobody can read is told")
-    assert TOKENS["soc"].encode() not in serving.log.read_bytes()
+    told = serving.log.read_bytes()
+    assert b'"reason": "unsigned"' in told
+    assert b'"reason": "forged"' in told
+    assert TOKENS["soc"].encode() not in told
+    assert KEY.encode() not in told
+
+
+def test_what_the_responder_tells_is_signed_so_that_it_is_announced(served: Settings, tmp_path: Path) -> None:
+    create_topics(served)
+    scene, seal, topics = Scene(tmp_path), Seal(served.commands), Topics.under(served.kafka.prefix)
+    scene.send(command())
+
+    async def story() -> list[Any]:
+        telling = asyncio.create_task(Outbox(scene.desk, seal, served.kafka, scene.metrics).run())
+        place = TopicPartition(topics.outcomes, 0)
+        async with AIOKafkaConsumer(**aiokafka_settings(served.kafka), enable_auto_commit=False) as consumer:
+            consumer.assign([place])
+            await consumer.seek_to_beginning(place)
+            found = [await asyncio.wait_for(consumer.getone(), 60) for _ in range(2)]
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+        return found
+
+    told = asyncio.run(story())
+    outcomes = [msgspec.json.decode(seal.told(m.value, m.headers)[0], type=Outcome) for m in told]
+    assert [(o.command_id, o.state) for o in outcomes] == [("c1", "commanded"), ("c1", "approved")]
+    scene.store.close()

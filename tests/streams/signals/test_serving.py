@@ -4,18 +4,19 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import msgspec
 import pytest
-from signalling import PUSH_TOKEN, TOKENS, free_port, key
+from signalling import NOW_S, PUSH_TOKEN, TOKENS, free_port, key
+from structlog.testing import capture_logs
 
 from detector.decision import Decision, Loop
 from detector.errors import ConfigError
-from streams.config import Kafka, read_settings
+from streams.config import Commands, Kafka, read_settings
 from streams.ledger.opened import entries_of, opened, verified
-from streams.metrics import Metrics
+from streams.metrics import STAGES, Metrics
+from streams.respond.commands import Headers, Seal
 from streams.signals.announcing import Announcer
 from streams.signals.keys import write_keys
 from streams.signals.serving import STORE, run
@@ -23,6 +24,7 @@ from streams.signals.settings import Transmit
 from streams.signals.store import open_store
 from streams.signals.transmitter import Transmitter
 
+KEY = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVoxMjM0NTY="
 TRANSMIT = """
 [signals]
 port = {port}
@@ -164,10 +166,32 @@ def test_two_processes_find_each_other_over_their_settings(tmp_path: Path, push:
     assert value(told, "outpace_sets_waiting") == 0
 
 
-def announcer(folder: Path, announce: str = "outcomes") -> Announcer:
+@pytest.fixture
+def seal(monkeypatch: pytest.MonkeyPatch) -> Seal:
+    monkeypatch.setenv("TEST_SIGNING_KEY", KEY)
+    return Seal(Commands(signing_key="env:TEST_SIGNING_KEY"))
+
+
+@pytest.mark.parametrize("announce", ["outcomes", "decisions"])
+def test_nothing_is_announced_without_a_key_to_tell_what_is_ours(tmp_path: Path, announce: str) -> None:
+    text = transmit(tmp_path).replace('"nothing"', f'"{announce}"')
+    assert "commands.signing_key is empty" in refusal(tmp_path, text)
+
+
+def announcer(folder: Path, seal: Seal, announce: str = "outcomes") -> Announcer:
     settings = Transmit(issuer="https://outpace.example.com", announce=announce)  # type: ignore[arg-type]
-    transmitter = Transmitter(settings, open_store(folder / STORE), time.time, lambda: "id")
-    return Announcer(transmitter, settings, Kafka(), Metrics())
+    transmitter = Transmitter(settings, open_store(folder / STORE), lambda: NOW_S, lambda: "id")
+    return Announcer(transmitter, settings, seal, Kafka(), Metrics())
+
+
+def signed(seal: Seal, value: bytes, age_s: float = 0.0) -> tuple[bytes, Headers]:
+    return value, seal.signed("m-1", value, NOW_S - age_s)
+
+
+def outcome() -> bytes:
+    said = {"command_id": "c-1", "state": "accepted", "action": "revoke_session", "time": "2026-11-09T03:00:35Z"}
+    whom = {"provider": "keycloak", "scope": "shop", "credential": "session-1", "principal": "app", "path": "human"}
+    return msgspec.json.encode(said | whom)
 
 
 def alert(dry_run: bool = False) -> bytes:
@@ -195,11 +219,18 @@ def alert(dry_run: bool = False) -> bytes:
     )
 
 
-def test_records_of_both_topics_are_read_and_bad_ones_counted(tmp_path: Path) -> None:
-    reading = announcer(tmp_path)
-    assert [m.cause for m in reading.messages("outpace.decisions", alert())] == ["d-1"]
-    assert reading.messages("outpace.decisions", alert(dry_run=True)) == []
-    assert reading.messages("outpace.outcomes", None) == []
+def rejected(reading: Announcer) -> dict[str, float]:
+    name = "outpace_rejected_total"
+    found = {stage: reading.metrics.registry.get_sample_value(name, {"stage": stage}) for stage in STAGES}
+    return {stage: count for stage, count in found.items() if count}
+
+
+def test_records_of_both_topics_are_read_and_bad_ones_counted(tmp_path: Path, seal: Seal) -> None:
+    reading = announcer(tmp_path, seal)
+    assert [m.cause for m in reading.messages("outpace.decisions", *signed(seal, alert()))] == ["d-1"]
+    assert [m.cause for m in reading.messages("outpace.outcomes", *signed(seal, outcome()))] == ["c-1"]
+    assert reading.messages("outpace.decisions", *signed(seal, alert(dry_run=True))) == []
+    assert reading.messages("outpace.outcomes", None, []) == []
     bad = (
         b"{",
         b"[]",
@@ -209,17 +240,53 @@ def test_records_of_both_topics_are_read_and_bad_ones_counted(tmp_path: Path) ->
         alert().replace(b"2026-11-09T03:00:34Z", b"then"),
     )
     for number, value in enumerate(bad, 1):
-        assert reading.messages("outpace.decisions" if number == 6 else "outpace.outcomes", value) == []
-        assert reading.metrics.registry.get_sample_value("outpace_rejected_total", {"stage": "parse"}) == number
+        topic = "outpace.decisions" if number == 6 else "outpace.outcomes"
+        assert reading.messages(topic, *signed(seal, value)) == []
+        assert rejected(reading) == {"parse": number}
     reading.transmitter.outbox.store.close()
 
 
 @pytest.mark.parametrize(("topic", "what"), [("outpace.decisions", "decision"), ("outpace.outcomes", "outcome")])
 def test_a_record_of_another_version_is_told_counted_and_not_announced(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], topic: str, what: str
+    tmp_path: Path, seal: Seal, capsys: pytest.CaptureFixture[str], topic: str, what: str
 ) -> None:
-    reading = announcer(tmp_path)
-    assert reading.messages(topic, alert().replace(b'"version":1', b'"version":2')) == []
-    assert reading.metrics.registry.get_sample_value("outpace_rejected_total", {"stage": "schema"}) == 1
+    reading = announcer(tmp_path, seal)
+    later = alert().replace(b'"version":1', b'"version":2')
+    assert reading.messages(topic, *signed(seal, later, 0)) == []
+    assert rejected(reading) == {"schema": 1}
     assert f"{what} of version 2, this Outpace reads version 1" in capsys.readouterr().out
     reading.transmitter.outbox.store.close()
+
+
+@pytest.mark.parametrize(("topic", "value"), [("outpace.decisions", alert()), ("outpace.outcomes", outcome())])
+def test_what_workers_and_responder_did_not_sign_is_refused_and_counted(
+    tmp_path: Path, seal: Seal, monkeypatch: pytest.MonkeyPatch, topic: str, value: bytes
+) -> None:
+    monkeypatch.setenv("TEST_OTHER_KEY", "whsec_" + "QUFB" * 8)
+    other = Seal(Commands(signing_key="env:TEST_OTHER_KEY"))
+    reading = announcer(tmp_path, seal)
+    ours = seal.signed("m-1", value, NOW_S)
+    assert reading.messages(topic, value, ()) == []
+    assert rejected(reading) == {"unsigned": 1}
+    assert reading.messages(topic, value.replace(b"app", b"ceo"), ours) == []
+    assert reading.messages(topic, value, other.signed("m-1", value, NOW_S)) == []
+    assert reading.messages(topic, value, [(n, v) for n, v in ours if n != "webhook-timestamp"]) == []
+    assert rejected(reading) == {"unsigned": 1, "forged": 3}
+    assert reading.messages(topic, value + b" " * (2 << 20), ours) == []
+    assert rejected(reading) == {"unsigned": 1, "forged": 3, "size": 1}
+    week_s = reading.settings.keep_s
+    assert reading.messages(topic, *signed(seal, value, week_s + 1)) == []
+    assert rejected(reading) == {"unsigned": 1, "forged": 3, "size": 1, "expired": 1}
+    assert reading.messages(topic, *signed(seal, value, week_s - 1)), "as old as the outbox remembers is announced"
+    reading.transmitter.outbox.store.close()
+
+
+def test_a_refusal_is_one_line_without_what_was_in_the_record(tmp_path: Path, seal: Seal) -> None:
+    reading = announcer(tmp_path, seal)
+    with capture_logs() as lines:
+        reading.messages("outpace.outcomes", outcome(), ())
+    reading.transmitter.outbox.store.close()
+    (line,) = lines
+    assert (line["event"], line["topic"], line["reason"]) == ("record is not announced", "outpace.outcomes", "unsigned")
+    assert "session-1" not in str(line)
+    assert KEY not in str(line)
