@@ -49,7 +49,7 @@ EXAMPLES: dict[str, Any] = {
     "vault": VaultSettings("https://vault.example.com:8200", "env:VAULT_TOKEN"),
     "oauth": OAuth("https://login.example.com", "outpace", "env:OAUTH_SECRET", "/run/secrets/tokens"),
     "webhooks": Webhook("https://hooks.example.com/outpace", signing_secret="env:WEBHOOK_SECRET"),  # noqa: S106
-    "kafka_topics": KafkaTopic("example.commands"),
+    "kafka_topics": KafkaTopic("example.commands", signing_secret="env:TOPIC_SECRET"),  # noqa: S106
 }
 """Settings as somebody might have them, by the field of ``Connectors``. Nothing in them is resolved."""
 BESIDE: dict[str, type[msgspec.Struct]] = {"notify": Notify, "http": Http}

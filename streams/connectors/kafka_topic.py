@@ -1,8 +1,8 @@
 """A topic of somebody else's: commands are handed over there, and the broker's acknowledgement is the receipt.
 
 A message's value is what a webhook would post (``hook.Event``), its key the credential, so that what concerns one credential stays in order; its headers are those of Standard
-Webhooks where there is a ``signing_secret``, else the ``webhook-id`` alone. Who does a command may say so on ``answer_topic``: JSON ``{"command_id": …, "standing": "inactive"}``, with
-``text`` for people; the last answer counts. With a ``signing_secret`` an answer must be signed the same way, within an hour.
+Webhooks; with ``allows_unsigned`` and no ``signing_secret`` the ``webhook-id`` alone. Who does a command may say so on ``answer_topic``: JSON ``{"command_id": …, "standing": "inactive"}``, with
+``text`` for people; the last answer counts. An answer must be signed the same way, within an hour.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from detector.errors import BrokerError
+from detector.errors import BrokerError, ConfigError
 from detector.policy.guardrails import RevocationCommand
 from streams.admin import connected, describe
 from streams.config import Kafka, secret
@@ -73,8 +73,8 @@ class KafkaTopicConnector:
 
     def __init__(self, settings: KafkaTopic, kafka: Kafka) -> None:
         self.settings, self.kafka, self._told = settings, kafka, description(settings)
-        signing = secret(settings.signing_secret)
-        self._signer = Signer(signing) if signing else None
+        _check_signing(settings)
+        self._signer = Signer(secret(settings.signing_secret)) if settings.signing_secret else None
         self._producer: AIOKafkaProducer | None = None
 
     def describe(self) -> Description:
@@ -166,7 +166,7 @@ class KafkaTopicConnector:
 
     def _answer(self, value: bytes, headers: Iterable[tuple[str, bytes]]) -> Answer | None:
         shown = {name.lower(): text.decode("utf-8", "replace") for name, text in headers}
-        if self._signer and not self._signer.is_signed(shown, value, time.time(), ANSWER_AGE_S):
+        if self._signer is None or not self._signer.is_signed(shown, value, time.time(), ANSWER_AGE_S):
             return None
         try:
             return msgspec.json.decode(value, type=Answer)
@@ -208,6 +208,19 @@ class KafkaTopicConnector:
             raise UnavailableError(f"Kafka: {error}") from error
         except (KafkaError, OSError) as error:
             raise UnavailableError(f"Kafka: {type(error).__name__}") from error
+
+
+def _check_signing(settings: KafkaTopic) -> None:
+    if settings.signing_secret:
+        return
+    if settings.answer_topic:
+        raise ConfigError(
+            f"{settings.name}: answer_topic without signing_secret, anybody who can write there could say that access is gone"
+        )
+    if not settings.allows_unsigned:
+        raise ConfigError(
+            f"{settings.name}: set signing_secret, else its reader could be told anything by anybody; allows_unsigned = true does without"
+        )
 
 
 def _operations(kafka: Kafka, names: list[str]) -> dict[str, frozenset[str]]:

@@ -134,7 +134,7 @@ def test_without_an_answer_topic_nothing_is_proven(play: Callable[..., None]) ->
         [message] = await reader.commands()
         assert message.headers == (("webhook-id", COMMAND.command_id.encode()),)
 
-    play(test, answer_topic="", signing_secret="")
+    play(test, answer_topic="", signing_secret="", allows_unsigned=True)
 
 
 def test_a_topic_that_does_not_exist_is_named(play: Callable[..., None]) -> None:
@@ -148,13 +148,17 @@ def test_a_topic_that_does_not_exist_is_named(play: Callable[..., None]) -> None
     play(test, topic="nowhere.at-all", answer_topic="")
 
 
-def test_a_missing_permission_is_named(guarded_broker: SharedBroker, prefix: str) -> None:
-    topics = KafkaTopic(f"{prefix}.theirs", f"{prefix}.answers")
+def test_a_missing_permission_is_named(
+    guarded_broker: SharedBroker, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_TOPIC_SECRET", SECRET)
+    topics = KafkaTopic(f"{prefix}.theirs", f"{prefix}.answers", "env:TEST_TOPIC_SECRET")
+    unanswered = msgspec.structs.replace(topics, answer_topic="")
     with connected(guarded_broker.kafka()) as client:
         create(client, [Topic(topics.topic, 1, {}), Topic(topics.answer_topic, 1, {})])
 
     async def playing() -> None:
-        for chosen, named in ((topics, topics.answer_topic), (KafkaTopic(topics.topic), topics.topic)):
+        for chosen, named in ((topics, topics.answer_topic), (unanswered, topics.topic)):
             connector = KafkaTopicConnector(chosen, guarded_broker.kafka(user=GUEST))
             with pytest.raises(NotAllowedError, match=f"needs (Write|Read) on {named}"):
                 await connector.revoke(COMMAND)

@@ -12,7 +12,8 @@ from streams.connectors.settings.webhook import Rung
 class KafkaTopic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Somebody else's topic on the broker of ``[kafka]``. ``answer_topic``: where they say what became of a command; '' where they do not.
 
-    With a ``signing_secret`` every message carries a Standard Webhooks signature in its headers, and an answer without one is not believed.
+    With a ``signing_secret`` every message carries a Standard Webhooks signature in its headers, and an answer without one is not believed. Without one nothing is sent unless ``allows_unsigned``
+    says so, and there is no ``answer_topic``: anybody who can write there would say what is gone.
     """
 
     topic: str
@@ -30,3 +31,4 @@ class KafkaTopic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     residual_s: Annotated[float, Meta(ge=0)] = 0.0
     within_s: Seconds = 10.0
+    allows_unsigned: bool = False

@@ -19,11 +19,14 @@ from streams.connectors.settings.webhook import Notify, Webhook
 
 OKTA = Okta("https://example.okta.com", token="env:TEST_SECRET")
 HOOK = Webhook("https://hooks.example.com/a", token="env:TEST_SECRET")
+TOPIC = KafkaTopic("theirs", signing_secret="env:TEST_TOPIC_SECRET")
 
 
 @pytest.fixture(autouse=True)
 def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_SECRET", "s3cr3t")
+    monkeypatch.setenv("TEST_TOPIC_SECRET", "whsec_" + "QUFB" * 8)
+    monkeypatch.setenv("TEST_NOTHING", "")
 
 
 def registry(**connectors: object) -> Registry:
@@ -74,7 +77,7 @@ def test_every_rung_is_there_or_the_page_says_why_not(field: str) -> None:
             "'okta' and 'webhook'",
         ),
         ({"webhooks": (HOOK, msgspec.structs.replace(HOOK, name="other"))}, "'webhook' and 'other'"),
-        ({"webhooks": (HOOK,), "kafka_topics": (KafkaTopic("theirs"),)}, "'webhook' and 'kafka_topic'"),
+        ({"webhooks": (HOOK,), "kafka_topics": (TOPIC,)}, "'webhook' and 'kafka_topic'"),
         ({"webhooks": (HOOK, HOOK)}, "two are named 'webhook'"),
         (
             {"webhooks": (msgspec.structs.replace(HOOK, name="okta", providers=("aws",)),), "okta": OKTA},
@@ -85,6 +88,26 @@ def test_every_rung_is_there_or_the_page_says_why_not(field: str) -> None:
 def test_two_that_would_do_the_same_are_refused(connectors: dict[str, object], why: str) -> None:
     with pytest.raises(ConfigError, match=why):
         registry(**connectors)
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"signing_secret": ""}, "^kafka_topic: set signing_secret, .* allows_unsigned = true"),
+        ({"signing_secret": "", "answer_topic": "answers"}, "^kafka_topic: answer_topic without signing_secret"),
+        ({"signing_secret": "", "answer_topic": "answers", "allows_unsigned": True}, "answer_topic without"),
+        ({"signing_secret": "env:TEST_NOTHING"}, "signing_secret has 0 bytes"),
+        ({"signing_secret": "env:TEST_NOTHING", "allows_unsigned": True}, "signing_secret has 0 bytes"),
+    ],
+)
+def test_a_topic_where_anybody_could_say_anything_is_refused(changed: dict[str, object], why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        registry(kafka_topics=(msgspec.structs.replace(TOPIC, **changed),))
+
+
+def test_a_topic_without_a_secret_has_to_be_asked_for() -> None:
+    unsigned = msgspec.structs.replace(TOPIC, signing_secret="", allows_unsigned=True)
+    assert registry(kafka_topics=(unsigned,)).named("kafka_topic") is not None
 
 
 def test_two_that_share_a_provider_without_an_action_in_common_are_fine() -> None:
@@ -116,6 +139,7 @@ def test_several_of_a_kind_and_those_on_kafka_are_made(tmp_path: Path) -> None:
         providers = ["partner"]
         [[connectors.kafka_topics]]
         topic = "theirs"
+        signing_secret = "env:TEST_TOPIC_SECRET"
         [connectors.notify]
         url = "https://chat.example.com"
         token = "env:TEST_SECRET"
