@@ -11,7 +11,7 @@
 *Proven* means the provider says the access is gone, and nobody has been seen using it since. *Still alive* asks for the next rung, as does a rung nobody offers for
 such a credential; *raced* (the same principal minted
 a credential, changed a policy or assumed a role between the decision and the end of the provider's residual time) asks for the principal. Both may follow *proven*: a
-provider may say "gone" of what still works, and records of a race come late. *Dead* is what nobody could carry out; an operator may drive it again.
+provider may say "gone" of what still works, and records of a race come late. *Dead* is what nobody could carry out; an operator may drive it again, and it is admitted like a new one.
 
 *Restored* is what a person had given back, since it was taken wrongly: nobody but a person begins that, and no later use of it counts. *Kept* is what could not be given
 back.
@@ -62,7 +62,7 @@ FOLLOWS: dict[State, frozenset[State]] = {
     "still_alive": frozenset({"restoring"}),
     "raced": frozenset({"restoring"}),
     "alerted": frozenset(),
-    "dead": frozenset({"approved"}),
+    "dead": frozenset({"approved", "held"}),
     "restoring": frozenset({"restored", "kept"}),
     "restored": frozenset(),
     "kept": frozenset({"restoring"}),
@@ -75,6 +75,7 @@ WATCHED: tuple[State, ...] = ("approved", "executing", "accepted", "proven")
 
 REFUSED = (int(Outcome.DENIED), int(Outcome.FAILED_AUTHENTICATION))
 TOP = ACTIONS.index("quarantine_principal")
+_NOT_AGAIN = "; not tried again: "
 FIRST_LOOK_NS, LONGEST_WAIT_NS, PATIENT_WAIT_NS = 50_000_000, 5_000_000_000, 60_000_000_000
 
 
@@ -207,9 +208,17 @@ def not_offered(c: Containment, now_ns: int, text: str) -> Containment:
     return _moved(c, "still_alive", now_ns, text, due_ns=0)
 
 
-def redriven(c: Containment, now_ns: int, terms: Terms, text: str) -> Containment:
-    """An operator wants it tried again."""
-    return replace(approved(c, now_ns, terms, text), attempts=0, looks=0)
+def redriven(c: Containment) -> Containment:
+    """An operator wants it tried again: its attempts are counted anew. Dead until it is admitted."""
+    if c.state != "dead":
+        raise ContainmentError(f"command {c.command.command_id}: {c.state} is no dead letter")
+    return replace(c, attempts=0, looks=0)
+
+
+def not_redriven(c: Containment, text: str) -> Containment:
+    """It stays a dead letter, and says why beside what it died of."""
+    died_of, _, _ = c.text.partition(_NOT_AGAIN)
+    return replace(c, text=f"{died_of[:200]}{_NOT_AGAIN}{text}"[:400])
 
 
 def restoring(c: Containment, now_ns: int, terms: Terms, text: str) -> Containment:

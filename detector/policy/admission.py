@@ -7,6 +7,8 @@ it does.
     hold = voted(admission.hold, "alex", True, now_ns)              # detector/policy/approval.py, once a person
     admission = admit(command, now_ns, policy, breaker, hold)       # after each vote, and when hold.deadline_ns has passed
 
+    admission = admit_again(command, now_ns, policy, breaker, hold) # where an operator wants a dead letter tried again
+
 Each ``execute`` uses up room in the breaker: a command is admitted once, its repeats are the responder's to drop. What follows a command that did not hold is made by
 ``guardrails.next_rung`` and ``guardrails.raised_to_principal``, and is admitted like any other.
 """
@@ -81,7 +83,7 @@ def admit(
     *,
     is_following: bool = False,
 ) -> Admission:
-    """Weighs a command. ``now_ns``: ns since 1970; ``is_following``: made here after one that did not hold, so its age was judged with that one."""
+    """Weighs a command. ``now_ns``: ns since 1970; ``is_following``: made here after one that did not hold, or one that is tried again, so its age was judged with that one."""
     asked = _Asked(command, now_ns, policy, breaker, hold, is_following)
     settled = _refused(asked) or _guarded(asked)
     if settled:
@@ -90,6 +92,18 @@ def admit(
     if rule is not None:
         asked = msgspec.structs.replace(asked, hold=held(command, rule, now_ns))
     return _on_hold(asked, asked.hold) if asked.hold else _through_breaker(asked, "clear", "nothing stands in the way")
+
+
+def admit_again(
+    command: RevocationCommand, now_ns: int, policy: Policy, breaker: BreakerState, hold: Hold | None
+) -> Admission:
+    """Weighs a command nobody could carry out, which an operator wants tried again: like a new one, but not for its age, since it was asked for now.
+
+    What people approved before still counts, where there are as many of them as the rule of today wants.
+    """
+    rule = rule_of(command, policy)
+    is_approved = rule and hold and hold.standing(now_ns) == "approved" and len(hold.approvers) >= rule.people
+    return admit(command, now_ns, policy, breaker, hold if is_approved else None, is_following=True)
 
 
 def _refused(asked: _Asked) -> Admission | None:

@@ -14,7 +14,7 @@ from detector.config import Policy
 from detector.containment import Containment, Sighting, Terms
 from detector.decision import ACTIONS, Decision
 from detector.errors import ApprovalError
-from detector.policy.admission import Admission, admit
+from detector.policy.admission import Admission, admit, admit_again
 from detector.policy.approval import voted
 from detector.policy.guardrails import RevocationCommand, next_rung, raised_to_principal
 from detector.policy.residual import LONGEST_S
@@ -258,11 +258,7 @@ class Desk:
     def _settle(self, kept: Kept, admission: Admission) -> None:
         """Does what admission says, inside the caller's transaction."""
         c, now_ns = kept.containment, self.clock()
-        if admission.breaker != self.breaker:
-            self.breaker = admission.breaker
-            self.store.set_breaker(self.breaker)
-        if admission.opens_breaker:
-            log.error("CIRCUIT BREAKER OPEN, from here on alerts only", **_named(c), reason=admission.text)
+        self._note_breaker(c, admission)
         if admission.verdict == "hold" and admission.hold is not None:
             self._move(kept, state_of.held(c, admission.hold, now_ns, admission.text))
         elif admission.verdict != "execute":
@@ -275,6 +271,13 @@ class Desk:
             self._move(kept, state_of.approved(c, now_ns, self.terms, admission.text))
         else:
             self._lower(kept, admission)
+
+    def _note_breaker(self, c: Containment, admission: Admission) -> None:
+        if admission.breaker != self.breaker:
+            self.breaker = admission.breaker
+            self.store.set_breaker(self.breaker)
+        if admission.opens_breaker:
+            log.error("CIRCUIT BREAKER OPEN, from here on alerts only", **_named(c), reason=admission.text)
 
     def _lower(self, kept: Kept, admission: Admission) -> None:
         """A fallback made a lower command of it: that one is carried out, admitted already."""
@@ -314,16 +317,22 @@ class Desk:
             log.warning("redrive of a command that is not dead", **_named(c), state=c.state)
             return
         text = f"tried again, asked by {request.person}"
-        after = state_of.redriven(c, self.clock(), self.terms, text)
+        admission = admit_again(c.command, self.clock(), self.policy, self.breaker, c.hold)
         self.store.ledger.append(
             "redrive",
             c.command.command_id,
-            b"{}",
+            msgspec.json.encode({"verdict": admission.verdict, "cause": admission.cause, "text": admission.text}),
             time_ns=self.clock(),
             owner=request.person[:200],
             reason=request.reason[:400] or text[:400],
         )
-        self._move(kept, after)
+        if admission.verdict in ("execute", "hold"):
+            told = msgspec.structs.replace(admission, text=f"{text}: {admission.text}")
+            self._settle(kept._replace(containment=state_of.redriven(c)), told)
+            return
+        self._note_breaker(c, admission)
+        self.store.put(state_of.not_redriven(c, f"{admission.cause}: {admission.text}"))
+        log.warning("not tried again", **_named(c), cause=admission.cause, reason=admission.text)
 
     def _restore(self, kept: Kept, request: Request) -> None:
         """Before the provider is asked: from here on no use of the credential counts against it."""

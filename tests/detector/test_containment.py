@@ -159,9 +159,19 @@ def test_uses_count_for_as_long_as_they_are_watched_after_the_residual_time() ->
 def test_a_dead_letter_can_be_driven_again_from_the_start() -> None:
     c = machine.begun(machine.approved(machine.commanded(command(), START), START, TERMS, "clear"), START)
     dead = machine.failed(c, START + SECOND, "refused")
-    again = machine.redriven(dead, START + 9 * SECOND, TERMS, "asked by maria")
+    again = machine.approved(machine.redriven(dead), START + 9 * SECOND, TERMS, "asked by maria")
     assert (again.state, again.attempts, again.due_ns) == ("approved", 0, START + 9 * SECOND)
     assert again.deadline_ns == START + 309 * SECOND
+    with pytest.raises(ContainmentError, match="approved is no dead letter"):
+        machine.redriven(again)
+
+
+def test_a_dead_letter_that_is_not_admitted_again_says_what_it_died_of_and_why_not() -> None:
+    c = machine.begun(machine.approved(machine.commanded(command(), START), START, TERMS, "clear"), START)
+    once = machine.not_redriven(machine.failed(c, START, "refused"), "the breaker is open")
+    again = machine.not_redriven(once, "not armed")
+    assert (once.state, once.text) == ("dead", "refused; not tried again: the breaker is open")
+    assert again.text == "refused; not tried again: not armed"
 
 
 @given(st.sampled_from(sorted(FOLLOWS)), st.sampled_from(sorted(FOLLOWS)))
@@ -260,7 +270,7 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.c.state == "dead")
     @rule()
     def redrive(self) -> None:
-        self.become(machine.redriven(self.c, self.now, TERMS, "again"))
+        self.become(machine.approved(machine.redriven(self.c), self.now, TERMS, "again"))
         self.calls = 0
 
     @rule(

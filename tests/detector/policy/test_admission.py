@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from detector.config import Approval, Breaker, Guards, Policy, Tolerance
 from detector.errors import ApprovalError
-from detector.policy.admission import Admission, admit
+from detector.policy.admission import Admission, admit, admit_again
 from detector.policy.approval import Hold, voted
 from detector.policy.breaker import BreakerState
 from detector.policy.guardrails import RevocationCommand
@@ -227,3 +227,26 @@ def test_a_hold_and_a_breaker_come_back_from_storage_as_they_were() -> None:
     assert state.stamps
     assert msgspec.json.decode(msgspec.json.encode(hold), type=Hold) == hold
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=BreakerState) == state
+
+
+def test_one_tried_again_is_weighed_like_a_new_one_but_for_its_age() -> None:
+    old_ns = START_NS + 2 * 3600 * SECOND_NS
+    assert asked(commanded(), now_ns=old_ns).cause == "expired"
+    assert admit_again(commanded(), old_ns, ARMED, FRESH, None).verdict == "execute"
+    assert admit_again(commanded(), old_ns, Policy(), FRESH, None).cause == "not_armed"
+    named = Policy(armed=True, guards=Guards(never_revoke=(commanded().principal,)))
+    assert admit_again(commanded(), old_ns, named, FRESH, None).cause == "never_revoke"
+
+
+def test_one_tried_again_keeps_its_approvals_but_not_a_deadline_that_passed() -> None:
+    policy = under(Approval(people=1, deadline_s=60.0, fallback="execute"))
+    hold = waiting(commanded(), policy)
+    long_after_ns = hold.deadline_ns + 600 * SECOND_NS
+    approved = voted(hold, "alex", True, LATER_NS)
+    assert admit_again(commanded(), long_after_ns, policy, FRESH, approved).cause == "approved"
+    again = admit_again(commanded(), long_after_ns, policy, FRESH, hold)
+    assert (again.verdict, again.cause) == ("hold", "waiting")
+    assert again.hold
+    assert again.hold.since_ns == long_after_ns
+    two = under(Approval(people=2, deadline_s=60.0))
+    assert admit_again(commanded(), long_after_ns, two, FRESH, approved).verdict == "hold"
