@@ -38,6 +38,23 @@ A rung that is not here is refused in so many words, and the next one this ident
 From a person who was only to be stepped up nothing more is taken: there the command becomes a dead letter, and people are told.
 A webhook that can do the action takes it before that.
 
+Keycloak has two ways. `[connectors.keycloak]` asks its admin API and knows every rung. Where Outpace may not have realm roles, `[[connectors.oauth]]` revokes
+single tokens by RFC 7009 and proves it by RFC 7662, with nothing but the secret of the client they were issued to; set one of the two, or they would take the same command:
+
+```toml
+[[connectors.oauth]]
+providers = ["keycloak"]
+url = "https://keycloak.example.com/realms/shop/protocol/openid-connect"
+introspection = "/token/introspect"  # revocation is /revoke, as by default
+client_id = "portal"                 # Keycloak revokes a token only for the client it was issued to
+client_secret = "env:PORTAL_SECRET"
+kept_in = "/run/secrets/tokens"      # keycloak-session%3AID and keycloak-session%3AID.refresh, or keycloak-client%3Aportal
+residual_s = 300                     # the realm's access token lifespan, where services check signatures and never ask
+```
+
+Give that client an audience mapper that includes the client itself: Keycloak calls an access token active only to who is in its audience, and what was never called active is
+not proven gone. Revoking either token ends the client's part of the session with it; a token another service got for it by exchange lives on.
+
 A *residual* is how long the provider may leave the access usable after it said yes. Doing a command twice leaves the provider as doing it once.
 """
 

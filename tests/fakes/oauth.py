@@ -12,12 +12,13 @@ CLIENT, SECRET = "out pace", "client:s3cr3t+"
 
 
 class FakeOAuth(FakeProvider):
-    """One grant: a refresh token and an access token from it. ``forms_only``: takes the client's secret in the form instead of the header."""
+    """One grant: a refresh token and an access token from it. ``forms_only``: takes the client's secret in the form instead of the header. ``hides``: tokens our client may not introspect."""
 
     def __init__(self, forms_only: bool = False) -> None:
         super().__init__()
         self.forms_only = forms_only
         self.active = {ACCESS, REFRESH}
+        self.hides: set[str] = set()
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -41,7 +42,7 @@ class FakeOAuth(FakeProvider):
         form = await request.post()
         if refusal := self._refusal(request, dict(form), "token introspection"):
             return refusal
-        return web.json_response({"active": form["token"] in self.active})
+        return web.json_response({"active": form["token"] in self.active - self.hides})
 
     async def resource(self, request: web.Request) -> web.StreamResponse:
         shown = request.headers.get("Authorization", "").removeprefix("Bearer ")

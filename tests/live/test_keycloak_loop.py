@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,14 +15,17 @@ import pytest
 from benchmarks.closing import Closed, learned, settings_for
 from benchmarks.deployment import until
 from benchmarks.identity_provider import Keycloak
-from benchmarks.keycloak_estate import Estate, Thief
+from benchmarks.keycloak_estate import OUTPACE_SECRET, PORTAL, PORTAL_SECRET, Estate, Thief
 from benchmarks.loop import Case, play
 from benchmarks.shared import SharedBroker
 from benchmarks.unreliable import Unreliable
 from detector.errors import BrokerError
 from streams.cli import app
+from streams.connectors.base import Proof, RefusedError
 from streams.connectors.keycloak import KeycloakConnector
+from streams.connectors.oauth import OAuthConnector
 from streams.connectors.settings.keycloak import Keycloak as Settings
+from streams.connectors.settings.oauth import OAuth
 from streams.ledger.store import Ledger
 from tests.tools import unavailable
 
@@ -239,3 +243,106 @@ def test_a_session_of_a_real_person_is_ended_and_proven(server: Keycloak, estate
     remaining = server.admin("GET", f"/{estate.realm}/users/{estate.maria}/sessions")
     assert number not in [s["id"] for s in remaining]
     assert session
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of kept tokens; the portal's secret is in the environment."""
+    monkeypatch.setenv("OUTPACE_TEST_PORTAL_SECRET", PORTAL_SECRET)
+    return tmp_path
+
+
+def oauth_for(estate: Estate, kept: Path, **other: str) -> OAuth:
+    """Keycloak as docs/connectors.md says it is set up by RFC 7009."""
+    known = {"client_id": "portal", "client_secret": "env:OUTPACE_TEST_PORTAL_SECRET", **other}
+    url = f"{estate.server.url}/realms/{estate.realm}/protocol/openid-connect"
+    return OAuth(
+        url=url,
+        kept_in=str(kept),
+        providers=("keycloak",),
+        introspection="/token/introspect",
+        residual_s=300.0,
+        **known,
+    )
+
+
+def revoked_by_rfc_7009(settings: OAuth, action: str) -> Proof:
+    """One command carried out, and its proof by a connector that begins anew."""
+    import asyncio
+
+    from tests.streams.connectors.contract import command_for
+
+    command = command_for(
+        action, provider="keycloak", credential="keycloak-session:1", principal="maria", path="delegated"
+    )
+
+    async def done() -> Proof:
+        first, later = OAuthConnector(settings), OAuthConnector(settings)
+        try:
+            assert [f for f in await first.check() if not f.is_right] == []
+            return await later.prove(command, await first.revoke(command))
+        finally:
+            await first.close()
+            await later.close()
+
+    return asyncio.run(done())
+
+
+def keep(kept: Path, tokens: dict[str, str]) -> None:
+    (kept / "keycloak-session%3A1").write_text(tokens["access_token"])
+    (kept / "keycloak-session%3A1.refresh").write_text(tokens["refresh_token"])
+
+
+def in_its_own_audience(estate: Estate) -> None:
+    config = {"included.client.audience": "portal", "access.token.claim": "true"}
+    mapper = {"name": "for itself", "protocol": "openid-connect", "protocolMapper": "oidc-audience-mapper"}
+    path = f"/{estate.realm}/clients/{estate.number('portal')}/protocol-mappers/models"
+    estate.server.admin("POST", path, {**mapper, "config": config})
+
+
+@pytest.mark.parametrize("action", ["revoke_session", "cut_delegation"])
+def test_a_token_of_the_real_server_is_revoked_by_rfc_7009_and_proven_gone_by_rfc_7662(
+    server: Keycloak, kept: Path, action: str
+) -> None:
+    estate = Estate(server)
+    in_its_own_audience(estate)
+    stolen, other = estate.delegate(), estate.delegate()
+    keep(kept, stolen)
+    assert estate.is_active(stolen["access_token"])
+    proof = revoked_by_rfc_7009(oauth_for(estate, kept), action)
+    print(f"\n{action}: {proof.standing} by {proof.method}: {proof.text}")
+    assert (proof.standing, proof.method) == ("inactive", "introspection")
+    assert not estate.is_active(stolen["access_token"]), "nor to the orders service"
+    refresh = {"grant_type": "refresh_token", "refresh_token": stolen["refresh_token"]}
+    status, _found = estate.token(PORTAL, {"client_id": "portal", "client_secret": PORTAL_SECRET, **refresh})
+    assert status == 400, "the refresh token opens nothing either"
+    assert estate.is_active(other["access_token"]), "another session goes on"
+    estate.remove()
+
+
+def test_a_token_the_real_server_never_called_active_to_us_is_not_said_to_be_proven_gone(
+    server: Keycloak, kept: Path
+) -> None:
+    """Without itself in the audience, the portal is told 'active: false' of its own living token."""
+    estate = Estate(server)
+    stolen = estate.delegate()
+    keep(kept, stolen)
+    proof = revoked_by_rfc_7009(oauth_for(estate, kept), "revoke_session")
+    assert proof.standing == "unknown"
+    assert "audience" in proof.text
+    assert not estate.is_active(stolen["access_token"]), "it is revoked all the same"
+    estate.remove()
+
+
+def test_the_real_server_revokes_no_token_for_another_client(
+    server: Keycloak, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estate = Estate(server)
+    monkeypatch.setenv("OUTPACE_TEST_OTHER_SECRET", OUTPACE_SECRET)
+    stolen = estate.delegate()
+    keep(kept, stolen)
+    other = oauth_for(estate, kept, client_id="outpace", client_secret="env:OUTPACE_TEST_OTHER_SECRET")
+    with pytest.raises(RefusedError, match="revoke a token: status 400 invalid_request"):
+        revoked_by_rfc_7009(other, "revoke_session")
+    assert estate.is_active(stolen["access_token"])
+    estate.remove()

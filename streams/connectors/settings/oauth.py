@@ -12,7 +12,8 @@ class OAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An authorization server that revokes tokens (RFC 7009) and says whether they are active (RFC 7662; an empty path where it does not).
 
     ``kept_in``: a folder with the tokens to revoke, as a secret store mounts it: the file named as the credential, percent-encoded, holds its access token, the same name with
-    ``.refresh`` its refresh token. ``residual_s``: how long resource servers may go on taking a revoked access token without asking, seconds.
+    ``.refresh`` its refresh token. ``residual_s``: how long resource servers may go on taking a revoked access token without asking, seconds. A server revokes a token only
+    for the client it was issued to (RFC 7009, section 2.1): that is ``client_id``, and clients of several names are several tables.
     """
 
     url: str

@@ -52,9 +52,10 @@ def test_the_page_is_what_the_connectors_say_of_themselves() -> None:
     assert PAGE.read_text("utf-8") == page(), "run: python -m streams.connectors.page > docs/connectors.md"
 
 
-def test_the_example_on_the_page_is_read_and_its_links_lead_within_the_page() -> None:
-    (example,) = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+def test_the_examples_on_the_page_are_read_and_its_links_lead_within_the_page() -> None:
+    example, by_rfc_7009 = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert msgspec.toml.decode(example, type=Settings).connectors.okta is not None
+    assert msgspec.toml.decode(by_rfc_7009, type=Settings).connectors.oauth[0].providers == ("keycloak",)
     headings = re.findall(r"^## (.*)$", PAGE.read_text("utf-8"), re.MULTILINE)
     anchors = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
     assert set(re.findall(r"\]\(#([^)]*)\)", PAGE.read_text("utf-8"))) <= anchors

@@ -135,3 +135,34 @@ def test_a_credential_whose_token_nobody_keeps_is_refused_without_asking() -> No
             await connector.close()
 
     asyncio.run(play())
+
+
+def test_a_token_our_client_may_not_introspect_is_never_said_to_be_proven_gone() -> None:
+    """RFC 7662, section 2.2: the server says 'not active' of a living token, too, where we may not introspect it."""
+
+    async def play() -> None:
+        async with OAuthScene() as scene:
+            scene.fake.hides, scene.fake.is_lying = {ACCESS}, True
+            connector = scene.connect()
+            receipt = await connector.revoke(scene.command("cut_delegation"))
+            proof = await connector.prove(scene.command("cut_delegation"), receipt)
+            assert proof.standing == "alive", "the refresh token is seen"
+            receipt = await connector.revoke(scene.command("revoke_session"))
+            proof = await connector.prove(scene.command("revoke_session"), receipt)
+            assert proof.standing == "unknown"
+            assert "access_token not active, and not called active before it was revoked" in proof.text
+            await connector.close()
+
+    asyncio.run(play())
+
+
+def test_a_server_that_does_not_introspect_does_not_hold_a_revocation_up() -> None:
+    async def play() -> None:
+        async with OAuthScene() as scene:
+            scene.take("token introspection")
+            connector = scene.connect()
+            await connector.revoke(scene.command("cut_delegation"))
+            assert scene.fake.active == set()
+            await connector.close()
+
+    asyncio.run(play())
