@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import time
 from base64 import b64encode
 from pathlib import Path
@@ -12,9 +13,10 @@ import msgspec
 import pytest
 import tomli_w
 
-from detector.config import Approval
+from detector.config import Approval, Guards
 from detector.errors import ApprovalError, ConfigError
 from streams import standard_webhooks
+from streams.cli import app
 from streams.config import Respond
 from streams.respond import dead_letters
 from streams.respond.approvals import ApprovalDoor, approve, deny
@@ -74,6 +76,70 @@ def test_a_word_that_would_not_count_is_told_at_once(
     with pytest.raises(ApprovalError, match=why):
         approve(id_, as_=name, settings=settings)
     assert scene.store.requests() == []
+
+
+FOR_TWO = msgspec.structs.replace(POLICY, guards=Guards())
+"""What is shipped: a delegation is cut only if two people say so."""
+
+
+@pytest.fixture
+def for_two(tmp_path: Path) -> Scene:
+    found = Scene(tmp_path, policy=FOR_TWO)
+    found.clock.now_ns = time.time_ns()
+    found.send(command(action="cut_delegation", time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())))
+    assert found.of(1).state == "held"
+    return found
+
+
+def outpace(*words: str) -> int:
+    """Exit code of the command line."""
+    try:
+        return int(app(words, exit_on_error=False, result_action="return_value"))
+    except ApprovalError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+def test_two_names_by_the_command_line_cut_a_delegation_and_one_name_twice_does_not(
+    for_two: Scene, settings: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert outpace("approve", "c1", "--as", "Maria", "--settings", settings) == 0
+    answered(for_two)
+    assert for_two.of(1).state == "held"
+    assert for_two.connector.changes == {}
+    assert outpace("approve", "c1", "--as", " maria ", "--settings", settings) == 2
+    assert "'maria' approved before; 2 different people are wanted" in capsys.readouterr().err
+    answered(for_two)
+    assert for_two.of(1).state == "held"
+    assert for_two.connector.changes == {}
+    assert outpace("approve", "c1", "--as", "alex", "--settings", settings) == 0
+    answered(for_two)
+    assert for_two.of(1).state == "proven"
+    assert len(for_two.connector.changes) == 1
+    people = [e.owner for e in for_two.store.ledger.entries() if e.kind == "approval" and e.owner]
+    assert people == ["Maria", "alex"]
+
+
+def test_one_name_twice_before_the_responder_counts_is_one_person(for_two: Scene, settings: str) -> None:
+    """The command line can only look at what was counted; the responder counts."""
+    assert outpace("approve", "c1", "--as", "maria", "--settings", settings) == 0
+    assert outpace("approve", "c1", "--as", "MARIA", "--settings", settings) == 0
+    answered(for_two)
+    assert (for_two.of(1).state, for_two.connector.changes) == ("held", {})
+    hold = for_two.of(1).hold
+    assert hold is not None
+    assert (hold.approvers, hold.people) == (("maria",), 2)
+    assert [e.owner for e in for_two.store.ledger.entries() if e.kind == "approval" and e.owner] == ["maria"]
+
+
+def test_the_first_person_s_word_outlives_a_restart_of_the_responder(for_two: Scene, settings: str) -> None:
+    assert outpace("approve", "c1", "--as", "maria", "--settings", settings) == 0
+    answered(for_two)
+    again = for_two.again()
+    assert outpace("approve", "c1", "--as", "maria", "--settings", settings) == 2
+    assert outpace("approve", "c1", "--as", "alex", "--settings", settings) == 0
+    answered(again)
+    assert again.of(1).state == "proven"
 
 
 def test_dead_letters_are_listed_and_driven_again(
