@@ -15,14 +15,13 @@ KINDS = (
     "command",
     "approval",
     "outcome",
-    "lease",
     "signal",
     "configuration",
     "redrive",
     "restore",
 )
-"""Everything an entry may be about: what the detector decided, was commanded, approved or refused by a person, came of it, emergency access given or ended, a signal
-sent or received, settings and policy in force, a command tried again by an operator, or undone by one."""
+"""Everything an entry may be about: what the detector decided, was commanded, approved or refused by a person, came of it, a signal
+sent or received, the policy and connectors a responder started with, a command tried again by an operator, or undone by one."""
 
 DOMAIN = b"outpace ledger entry 1\x00"
 LEAF = b"\x00"

@@ -98,6 +98,9 @@ def _tolerances(policy: Policy) -> Iterator[Warned]:
         if guard is not None and entry.class_ != "brittle":
             text = f"{entry.principal!r} is called {entry.class_}, and brittle by guards.brittle ({guard!r}), which only ever narrows"
             yield Warned(f"tolerance[{number}]", text)
+        if not entry.owner.strip() and not any(covers(p, entry.principal) for p in policy.guards.never_revoke):
+            text = f"{entry.principal!r} has no owner: the ledger names nobody who answers for what is taken from it"
+            yield Warned(f"tolerance[{number}].owner", text)
 
 
 def _losses(policy: Policy) -> Iterator[Warned]:

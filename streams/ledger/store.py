@@ -103,6 +103,11 @@ class Ledger:
         )
         return (Entry(*row) for row in rows)
 
+    def latest(self, kind: str) -> Entry | None:
+        """The last entry of a kind; None where there is none. Looks back from the end, so it costs as many entries as were written since."""
+        row = self._connection.execute(f"{_SELECT} WHERE kind = ? ORDER BY seq DESC LIMIT 1", (kind,)).fetchone()
+        return Entry(*row) if row else None
+
     def subtree(self, start: int, end: int) -> bytes:
         """Root of a run of entries, for proofs (``detector.ledger.chain``)."""
         rows = self._connection.execute(

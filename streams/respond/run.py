@@ -15,6 +15,7 @@ from streams.metrics import Metrics
 from streams.reaching import broker_ready
 from streams.respond.approvals import ApprovalDoor
 from streams.respond.commands import Seal
+from streams.respond.configuration import configuration_of, put_on_record
 from streams.respond.desk import Desk
 from streams.respond.execute import Executor
 from streams.respond.reading import Intake, Outbox
@@ -98,10 +99,13 @@ class Responder:
         endpoint = await web.serve(self.metrics, self.settings.web, self._is_ready)
         door = await ApprovalDoor.opened(self.settings.respond, self.store)
         under_way = self.desk.load()
+        in_force = configuration_of(self.settings, self.desk.terms, self.registry.connectors)
+        put_on_record(self.store, in_force, time.time_ns())
         log.info(
             "responder started",
             under_way=under_way,
             armed=self.settings.armed,
+            policy=in_force.policy[:12],
             connectors=sorted(c.describe().name for c in self.registry.connectors),
         )
         tasks = [asyncio.create_task(t) for t in self._tasks()]

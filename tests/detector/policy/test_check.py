@@ -28,11 +28,25 @@ def test_a_pattern_said_to_be_covered_fits_nothing_the_other_does_not(earlier: s
 
 @pytest.mark.parametrize("section", ["leases", "grants", "tolerance"])
 def test_an_entry_an_earlier_one_covers_is_named_with_it(section: str) -> None:
-    wide, other, narrow = (f'[[{section}]]\nprincipal = "{p}"\n' for p in ("*:role/app-*", "*:user/*", "*:role/app-1"))
+    owner = 'owner = "soc@example.com"\n' if section == "tolerance" else ""
+    wide, other, narrow = (
+        f'[[{section}]]\nprincipal = "{p}"\n{owner}' for p in ("*:role/app-*", "*:user/*", "*:role/app-1")
+    )
     found = warned(wide + other + narrow)
     assert list(found) == [f"{section}[2]"]
     assert f"{section}[0] ('*:role/app-*')" in found[f"{section}[2]"]
     assert warned(narrow + other + wide) == {}
+
+
+def test_an_identity_that_may_be_revoked_and_is_nobody_s_is_told() -> None:
+    guards = '[guards]\nnever_revoke = ["*:role/audit"]\n'
+    owned, blank, guarded = (
+        f'[[tolerance]]\nprincipal = "{p}"\nowner = "{o}"\n'
+        for p, o in (("*:role/a", "build@example.com"), ("*:role/b", " "), ("*:role/audit", ""))
+    )
+    found = warned(guards + owned + blank + guarded)
+    assert [path for path in found if path.endswith("owner")] == ["tolerance[1].owner"]
+    assert "'*:role/b' has no owner" in found["tolerance[1].owner"]
 
 
 def test_a_never_revoke_list_that_covers_everything_is_told() -> None:
@@ -56,6 +70,7 @@ def test_what_is_guarded_away_leaves_rules_without_anything_to_do() -> None:
         [[tolerance]]
         principal = "*:role/tape-1"
         class = "short_lived_tokens"
+        owner = "soc@example.com"
         [[approval]]
         principals = ["*:role/pay-*"]
     """
