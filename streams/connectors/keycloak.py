@@ -13,6 +13,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+import msgspec
+
 from detector.policy.guardrails import RevocationCommand
 from streams.config import secret
 from streams.connectors.base import (
@@ -30,7 +32,14 @@ from streams.connectors.base import (
 from streams.connectors.http_client import NotAllowedError, NotFoundError
 from streams.connectors.keycloak_admin import CLIENTS, REALM, USERS, Admin, Client
 from streams.connectors.keycloak_door import Door
-from streams.connectors.keycloak_restore import EXCHANGE, before_client, before_user, restored_client, restored_user
+from streams.connectors.keycloak_restore import (
+    EXCHANGE,
+    WAS_ENABLED,
+    before_client,
+    before_user,
+    restored_client,
+    restored_user,
+)
 from streams.connectors.settings.keycloak import Keycloak
 from streams.connectors.telling import receipt_of
 
@@ -163,7 +172,8 @@ class KeycloakConnector:
             steps = await restored_client(self._admin, command.action, number, mark, receipt.reference)
         else:
             steps = await restored_user(self._admin, command.action, receipt.reference)
-        return receipt_of(DESCRIPTION, command, tuple(steps), receipt.reference)
+        given = receipt_of(DESCRIPTION, command, tuple(steps), receipt.reference)
+        return msgspec.structs.replace(given, stays_off=receipt.reference.get(WAS_ENABLED) == "false")
 
     async def close(self) -> None:
         """Lets connections go."""

@@ -4,6 +4,8 @@ Credentials as the parser of System Log names them: ``okta-session:`` and ``okta
 (an app's id), ``okta-token:00T…`` an API token. Ids and calls: see ``okta_api``.
 """
 
+import msgspec
+
 from detector.policy.guardrails import RevocationCommand
 from streams.connectors.base import Deed, Description, Finding, Lack, NotOfferedError, Proof, Receipt, RefusedError
 from streams.connectors.okta_api import (
@@ -19,7 +21,7 @@ from streams.connectors.okta_api import (
     OktaApi,
 )
 from streams.connectors.okta_client import ApiTokens, Clients
-from streams.connectors.okta_user import Users
+from streams.connectors.okta_user import Users, stays_off
 from streams.connectors.settings.okta import Okta
 from streams.connectors.telling import proof_of, receipt_of, tried, wanted_deed
 
@@ -131,7 +133,8 @@ class OktaConnector:
         """Undoes what was suspended or deactivated."""
         wanted_deed(self._told, command)
         steps = await self._kinds[kind_of(command)].restore(command, receipt)
-        return receipt_of(self._told, command, steps, receipt.reference, 0.0)
+        given = receipt_of(self._told, command, steps, receipt.reference, 0.0)
+        return msgspec.structs.replace(given, stays_off=stays_off(steps))
 
     async def close(self) -> None:
         """Lets the connections go."""

@@ -16,11 +16,22 @@ Act = Callable[[RevocationCommand], Awaitable[Done]]
 WAS = "was"
 """A key of a receipt's reference: the status before."""
 GONE = "sessions, tokens, grants and secrets that were taken stay gone: whoever it is signs in, or is given them, again"
+FOUND = "found the user "
+"""How a restore says that it changed nothing; the status follows."""
 STOPPED = ("SUSPENDED", "DEPROVISIONED")
 SKEW_NS = 5 * 10**9
 """How far Okta's clock may be from ours."""
 MILLISECOND_NS = 10**6
 """The System Log counts in milliseconds."""
+
+
+def stays_off(steps: tuple[str, ...]) -> bool:
+    """Whether a restore found a user that is stopped in another way than we stop one.
+
+    >>> stays_off((FOUND + "DEPROVISIONED", GONE)), stays_off((FOUND + "ACTIVE", GONE)), stays_off(("unsuspended the user", GONE))
+    (True, False, False)
+    """
+    return steps[0].startswith(FOUND) and steps[0] != f"{FOUND}ACTIVE"
 
 
 class Users:
@@ -62,7 +73,7 @@ class Users:
             raise RefusedError(f"Okta: the user was {was or 'nobody knows what, the answer was lost'}: left as it is")
         user = await self._api.user(receipt.reference["user"])
         if user.status != "SUSPENDED":
-            return (f"found the user {user.status}", GONE)
+            return (f"{FOUND}{user.status}", GONE)
         await self._api.unsuspend(user.id)
         return ("unsuspended the user", GONE)
 

@@ -11,7 +11,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """One step of one command. ``seconds``: since the command came; ``residual_s``: how long the provider may leave the access usable, as its connector says,
     and from ``accepted`` on as the receipt does.
 
-    ``next_command_id``: the command that follows one that did not hold, or was overtaken.
+    ``next_command_id``: the command that follows one that did not hold, or was overtaken. ``stays_off``: of ``restored``, that the
+    principal cannot be used all the same.
     """
 
     command_id: str
@@ -35,6 +36,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     escalated_from: str = ""
     next_command_id: str = ""
     version: int = 1
+    stays_off: bool = False
 
 
 def outcome_of(
@@ -68,4 +70,5 @@ def outcome_of(
         by=c.hold.approvers if c.hold else (),
         escalated_from=command.escalated_from,
         next_command_id=next_command_id,
+        stays_off=receipt.stays_off if receipt else False,
     )

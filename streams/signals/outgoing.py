@@ -7,6 +7,7 @@
 | revoke_session, cut_delegation | session-revoked |
 | disable_credential | credential-change (revoke) and credential-compromise |
 | quarantine_principal | account-disabled (hijacking) |
+| quarantine_principal, given back | account-enabled |
 
 CAEP 1.0 section 3, RISC 1.0 section 2. Dry runs never leave the house. The credential is a member of a complex subject of its own name, ``credential`` (SSF 1.0 section 3.3 lets one
 be added); where the event is about an account as a whole, the principal is the subject.
@@ -25,6 +26,8 @@ from streams.signals.transmitter import Message
 
 CONFIRMED = ("accepted", "proven")
 """States of an outcome at which a provider has done it."""
+RESTORED = "restored"
+"""The state at which a provider has given it back."""
 _EMAIL = re.compile(r"[^@\s]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _SECRETS = {
     "aws": "access-key",
@@ -50,6 +53,7 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     pattern: str
     why: str
+    is_given_back: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +70,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     action: str
     pattern: str = ""
+    stays_off: bool = False
     version: int = 1
 
 
@@ -91,11 +96,14 @@ def of_decision(decision: Decision, is_announced: bool) -> Happening | None:
 
 
 def of_outcome(outcome: Outcome) -> Happening | None:
-    """An outcome to tell: that a provider did it. Accepted and proven are one happening."""
-    if outcome.state not in CONFIRMED or outcome.action not in ACTIONS[FIRST_REVOCATION:]:
+    """An outcome to tell: that a provider did it, or gave an account back. Accepted and proven are one happening."""
+    is_given_back = outcome.state == RESTORED
+    if is_given_back and (outcome.action != "quarantine_principal" or outcome.stays_off):
+        return None
+    if not (is_given_back or outcome.state in CONFIRMED) or outcome.action not in ACTIONS[FIRST_REVOCATION:]:
         return None
     return Happening(
-        cause=outcome.command_id,
+        cause=f"{outcome.command_id}/{RESTORED}" if is_given_back else outcome.command_id,
         transaction=outcome.decision_id or outcome.command_id,
         time=outcome.time,
         provider=outcome.provider,
@@ -106,6 +114,7 @@ def of_outcome(outcome: Outcome) -> Happening | None:
         action=outcome.action,
         pattern=outcome.pattern,
         why=f"{outcome.pattern or 'stolen credential'}: {outcome.action} {outcome.state} (command {outcome.command_id})",
+        is_given_back=is_given_back,
     )
 
 
@@ -148,13 +157,13 @@ def _events(happening: Happening, at_s: int) -> list[events.Event]:
                 events.CredentialCompromise(event_timestamp=at_s, credential_type=kind, reason_admin=why),
             ]
         case "quarantine_principal":
-            return [events.AccountDisabled(reason="hijacking")]
+            return [events.AccountEnabled() if happening.is_given_back else events.AccountDisabled(reason="hijacking")]
     return []
 
 
 def _account_or(whom: Simple, happening: Happening, event: events.Event) -> Subject:
     """The account where it is about the account, else the credential and whose it is."""
-    if isinstance(event, events.AccountDisabled):
+    if isinstance(event, events.AccountDisabled | events.AccountEnabled):
         return whom
     is_session = isinstance(event, events.SessionRevoked)
     credential = Opaque(happening.credential[:2048]) if happening.credential else None

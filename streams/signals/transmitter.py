@@ -43,6 +43,7 @@ SUPPORTED = tuple(
         events.RiskLevelChange,
         events.CredentialCompromise,
         events.AccountDisabled,
+        events.AccountEnabled,
     )
 )
 """What we ever say of our own accord. A caller of ``send`` may say more."""

@@ -33,6 +33,7 @@ class FakeConnector:
     cannot_prove: bool = False
     slow_s: float = 0.0
     gives_nothing_back: bool = False
+    stays_off: bool = False
     offers: tuple[str, ...] = DEEDS
     gone: set[str] = field(default_factory=set)
     changes: Counter[str] = field(default_factory=Counter)
@@ -90,7 +91,7 @@ class FakeConnector:
             self.down_for -= 1
             raise UnavailableError("status 503")
         self.gone.discard(command.command_id)
-        return msgspec.structs.replace(self.receipt(command), steps=("given back",))
+        return msgspec.structs.replace(self.receipt(command), steps=("given back",), stays_off=self.stays_off)
 
     async def close(self) -> None:
         return None

@@ -39,6 +39,7 @@ def test_a_person_may_sign_in_again_and_the_stolen_session_stays_dead(place: str
             assert is_on(scene.fake)
             assert not await scene.use("quarantine_principal")
             assert once.steps
+            assert not once.stays_off
             await connector.restore(asked, receipt)
             assert is_on(scene.fake)
             await connector.close()
@@ -60,6 +61,30 @@ def test_who_was_disabled_before_stays_so(place: str) -> None:
             with pytest.raises(RefusedError, match="SUSPENDED") if place == "okta session" else nullcontext():
                 await connector.restore(asked, receipt)
             assert not is_on(scene.fake)
+            await connector.close()
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("made", "turn_off"),
+    [
+        (keycloak.UserScene, lambda fake: fake.users[MARIA].update(enabled=False)),
+        (okta.SessionScene, lambda fake: fake.user.update(status="DEPROVISIONED")),
+    ],
+)
+def test_a_receipt_says_that_an_account_stays_off_though_it_was_given_back(made: Any, turn_off: Any) -> None:
+    """Disabled before at Keycloak, deprovisioned since at Okta: nobody may be told that it is enabled."""
+
+    async def play() -> None:
+        async with made() as scene:
+            connector, asked = scene.connect(), scene.command("quarantine_principal")
+            if made is keycloak.UserScene:
+                turn_off(scene.fake)
+            receipt = await connector.revoke(asked)
+            turn_off(scene.fake)
+            assert not receipt.stays_off
+            assert (await connector.restore(asked, receipt)).stays_off
             await connector.close()
 
     asyncio.run(play())

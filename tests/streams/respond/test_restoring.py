@@ -15,6 +15,9 @@ from streams.cli import app
 from streams.connectors.base import Receipt
 from streams.respond.restoring import restore
 from streams.respond.store import Request
+from streams.signals.events import name_of
+from streams.signals.outgoing import Outcome as Told
+from streams.signals.outgoing import of_outcome, set_of
 from tests.fakes.provider import FakeConnector
 from tests.streams.respond.responding import Scene, command
 
@@ -53,6 +56,25 @@ def test_it_is_given_back_with_a_receipt_the_person_and_the_reason_on_the_ledger
     assert json.loads(entry.body)["state"] == "proven"
     assert scene.connector.gone == set()
     assert scene.chain_is_whole()
+
+
+@pytest.mark.parametrize("stays_off", [False, True])
+def test_whoever_was_told_that_an_account_is_disabled_is_told_that_it_is_enabled(
+    tmp_path: Path, stays_off: bool
+) -> None:
+    """From the very bytes the responder writes to the SETs; an account that stays off is not said to be on."""
+    scene = Scene(tmp_path, FakeConnector(stays_off=stays_off))
+    scene.send(command(1, "quarantine_principal"))
+    asyncio.run(scene.settle())
+    asked(scene)
+    asyncio.run(scene.settle())
+    assert scene.states()[-1] == "restored"
+    read = [msgspec.json.decode(body, type=Told) for _seq, _key, body in scene.store.outbox()]
+    sets = [message for told in map(of_outcome, read) if told for message in set_of(told, {})]
+    names = [name_of(message.event) for message in sets]
+    assert names == ["account_disabled", "account_disabled", *([] if stays_off else ["account_enabled"])]
+    assert len({message.subject for message in sets}) == 1
+    assert len({message.cause for message in sets}) == (1 if stays_off else 2), "accepted and proven are one"
 
 
 def test_its_use_counts_no_more_from_the_moment_it_is_asked_for(tmp_path: Path) -> None:

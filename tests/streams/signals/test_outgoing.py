@@ -9,7 +9,7 @@ from streams.signals import events
 from streams.signals.outgoing import Happening, Outcome, of_decision, of_outcome, set_of
 from streams.signals.sets import SecurityEvent, claims_of, read_claims, signed
 from streams.signals.subjects import Complex, Email, IssSub, Opaque
-from streams.signals.transmitter import Message
+from streams.signals.transmitter import SUPPORTED, Message
 
 
 def decision(action: str = "disable_credential", dry_run: bool = False, path: str = "workload") -> Decision:
@@ -35,7 +35,7 @@ def decision(action: str = "disable_credential", dry_run: bool = False, path: st
     )
 
 
-def outcome(state: str, action: str = "disable_credential", **changed: str) -> Outcome:
+def outcome(state: str, action: str = "disable_credential", **changed: str | bool) -> Outcome:
     """As the responder writes them: more fields than we read."""
     d = decision(action)
     said = {
@@ -93,6 +93,24 @@ def test_an_outcome_is_told_once_a_provider_did_it_and_once_only() -> None:
     assert accepted.cause == proven.cause == "c-1"
     assert accepted.transaction == "497b502cad733427"
     assert of_outcome(outcome("accepted", "narrow")) is None
+
+
+def test_an_account_that_was_given_back_is_told_of_once_it_is() -> None:
+    """As receivers were told that it is disabled: the same subject and transaction, another happening."""
+    (taken,) = told(of_outcome(outcome("proven", "quarantine_principal")))
+    (given,) = told(of_outcome(outcome("restored", "quarantine_principal")))
+    assert (events.name_of(taken.event), events.name_of(given.event)) == ("account_disabled", "account_enabled")
+    assert (given.subject, given.transaction) == (taken.subject, taken.transaction)
+    assert given.cause != taken.cause
+    assert events.uri_of(given.event) in SUPPORTED, "offered to receivers"
+    waiting = ("restoring", "kept")
+    assert [of_outcome(outcome(state, "quarantine_principal")) for state in waiting] == [None, None]
+
+
+def test_nothing_is_said_enabled_that_was_not_said_disabled_or_stays_off() -> None:
+    others = [action for action in RUNGS if action != "quarantine_principal"]
+    assert [of_outcome(outcome("restored", action)) for action in others] == [None] * len(others)
+    assert of_outcome(outcome("restored", "quarantine_principal", stays_off=True)) is None
 
 
 def test_the_credential_is_named_and_whose_it_is() -> None:
