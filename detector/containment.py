@@ -8,7 +8,8 @@
                                                ↓
                                              kept
 
-*Proven* means the provider says the access is gone, and nobody has been seen using it since. *Still alive* asks for the next rung, as does a rung nobody offers for
+*Proven* means the provider says the access is gone, and nobody has been seen using it since. A provider that only read its object back says it for good once the residual time
+is over: until then what was issued before may still work, and the command stays *accepted*. *Still alive* asks for the next rung, as does a rung nobody offers for
 such a credential; *raced* (the same principal minted
 a credential, changed a policy or assumed a role between the decision and the end of the provider's residual time) asks for the principal. Both may follow *proven*: a
 provider may say "gone" of what still works, and records of a race come late. *Dead* is what nobody could carry out; an operator may drive it again, and it is admitted like a new one.
@@ -32,7 +33,7 @@ from detector.errors import ContainmentError
 from detector.event import Outcome
 from detector.policy.approval import Hold
 from detector.policy.guardrails import RevocationCommand
-from detector.sources.timestamps import parse_time_ns
+from detector.sources.timestamps import format_time, parse_time_ns
 
 State = Literal[
     "commanded",
@@ -118,6 +119,7 @@ class Containment(msgspec.Struct, frozen=True, kw_only=True):
 
     ``commanded_ns``: when it came; ``begun_ns``: when the latest attempt was written down; ``deadline_ns``: until when it is tried.
     ``accepted_ns``, ``residual_s``: as the receipt says. ``is_fallback``: what is left of a command that people did not approve.
+    ``used_ns``: the latest use that got through while the provider may still leave the access usable; 0 for none. A refusal from before it proves nothing.
     """
 
     command: RevocationCommand
@@ -137,6 +139,7 @@ class Containment(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     version: int = 1
     is_fallback: bool = False
+    used_ns: int = 0
 
     @property
     def open_until_ns(self) -> int:
@@ -243,15 +246,27 @@ def accepted(c: Containment, accepted_ns: int, residual_s: float, now_ns: int, t
 
 
 def looked(
-    c: Containment, standing: Literal["inactive", "alive", "unknown"], now_ns: int, terms: Terms, text: str
+    c: Containment,
+    standing: Literal["inactive", "alive", "unknown"],
+    now_ns: int,
+    terms: Terms,
+    text: str,
+    *,
+    is_tried: bool = False,
 ) -> Containment:
-    """The provider was asked whether the access is gone. A race that was seen before is acted upon here, so that it is never lost."""
+    """The provider was asked whether the access is gone. A race that was seen before is acted upon here, so that it is never lost.
+
+    ``is_tried``: the access itself was tried, and refused. Where only an object was read back, it is proof once the residual time is over; one more look follows then.
+    """
     if c.state != "accepted":
         raise ContainmentError(f"command {c.command.command_id}: {c.state} is not waiting for proof")
     if c.raced_by:
         return _moved(c, "raced", now_ns, c.raced_by, due_ns=0)
-    if standing == "inactive" or (standing == "unknown" and c.is_refused_seen):
-        return _moved(c, "proven", now_ns, text, due_ns=0)
+    is_gone = standing == "inactive" and (is_tried or now_ns >= c.open_until_ns)
+    if is_gone or (standing != "alive" and c.is_refused_seen):
+        return _moved(c, "proven", now_ns, f"{text}{_last_use(c)}", due_ns=0)
+    if standing == "inactive":
+        return replace(c, looks=c.looks + 1, due_ns=c.open_until_ns, text=text)
     is_time_up = now_ns >= c.open_until_ns + int(terms.grace_s * 1e9)
     if standing == "alive" and is_time_up:
         return _moved(c, "still_alive", now_ns, text, due_ns=0)
@@ -268,9 +283,15 @@ def sighted(c: Containment, seen: Sighting, now_ns: int, terms: Terms) -> Contai
         return c
     if seen.is_success and seen.time_ns > c.open_until_ns + int((terms.grace_s + terms.skew_s) * 1e9):
         return _moved(c, "still_alive", now_ns, f"used after it was taken away: {seen.operation}", due_ns=0)
-    if seen.is_refused and seen.time_ns > c.accepted_ns and c.state == "accepted":
-        return replace(c, is_refused_seen=True, due_ns=now_ns)
-    return c
+    if c.state != "accepted" or seen.time_ns <= max(c.accepted_ns, c.used_ns):
+        return c
+    if seen.is_success:
+        return replace(c, is_refused_seen=False, used_ns=seen.time_ns)
+    return replace(c, is_refused_seen=True, due_ns=now_ns) if seen.is_refused else c
+
+
+def _last_use(c: Containment) -> str:
+    return f"; last let in at {format_time(c.used_ns)}" if c.used_ns else ""
 
 
 def _is_race(c: Containment, seen: Sighting, terms: Terms) -> bool:

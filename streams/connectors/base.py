@@ -121,7 +121,10 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """What the provider says of the access now. ``method``: how it was asked, such as ``introspection``."""
+    """What the provider says of the access now. ``method``: how it was asked, such as ``introspection``.
+
+    ``is_tried``: the access itself was tried. Else only the provider's object was read back, and what was issued before may work until the receipt's residual time is over.
+    """
 
     command_id: str
     standing: Standing
@@ -129,6 +132,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     asked_ns: int
     version: int = 1
+    is_tried: bool = False
 
 
 class Connector(Protocol):

@@ -90,7 +90,7 @@ DESCRIPTION = Description(
         ),
     ),
     permissions=PERMISSIONS,
-    proof="what Graph holds now: the time sessions are valid from, whether the account is enabled, keys and grants that are left",
+    proof="what Graph holds now: the time sessions are valid from, whether the account is enabled, keys and grants that are left; of tokens issued before only the residual tells",
     lacks=(
         Lack(
             "narrow",

@@ -65,7 +65,7 @@ DESCRIPTION = Description(
         Permission("iam.serviceAccounts.get", "quarantine_principal: sees whether there is such an account; and proof", _ACCOUNTS.format("get")),
         Permission("iam.serviceAccounts.disable", "quarantine_principal", _ACCOUNTS.format("disable")),
     ),
-    proof="reads back that the key or account is disabled, or the API key deleted",
+    proof="reads back that the key or account is disabled, or the API key deleted; that tokens and keys have stopped working only the residual or a refused use shows",
     lacks=(
         Lack("step_up", "a service account is nobody who could sign in again; people sign in at Google Workspace or at another identity provider"),
         Lack("narrow", "deny policies are the organisation's or the project's, and hold for everybody they name: we do not edit them"),

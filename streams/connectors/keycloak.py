@@ -147,7 +147,7 @@ class KeycloakConnector:
         takes_secret = command.action != "revoke_session"
         tried = await self._door.try_after(command.command_id, takes_secret=takes_secret)
         if tried is not None and tried[0]:
-            return self._proof(command, "alive", tried[1], "what opened before still opens")
+            return self._proof(command, "alive", tried[1], "what opened before still opens", is_tried=True)
         look = {"client": self._client_is_stopped, "session": self._session_is_over, "user": self._user_is_stopped}
         try:
             left = await look[target.kind](command, target, receipt)
@@ -159,7 +159,7 @@ class KeycloakConnector:
             return self._proof(command, "alive", "read back", left)
         self._door.forget(command.command_id)
         if tried is not None:
-            return self._proof(command, "inactive", tried[1], "what opened before is refused")
+            return self._proof(command, "inactive", tried[1], "what opened before is refused", is_tried=True)
         return self._proof(command, "inactive", "read back", f"the {target.kind} is as the command wants it")
 
     async def restore(self, command: RevocationCommand, receipt: Receipt) -> Receipt:
@@ -179,13 +179,16 @@ class KeycloakConnector:
         """Lets connections go."""
         await self._admin.close()
 
-    def _proof(self, command: RevocationCommand, standing: Standing, method: str, text: str) -> Proof:
+    def _proof(
+        self, command: RevocationCommand, standing: Standing, method: str, text: str, *, is_tried: bool = False
+    ) -> Proof:
         return Proof(
             command_id=command.command_id,
             standing=standing,
             method=method,
             text=text,
             asked_ns=int(self._clock() * 1e9),
+            is_tried=is_tried,
         )
 
     async def _stop_client(self, command: RevocationCommand, target: Target) -> tuple[list[str], dict[str, str]]:

@@ -111,7 +111,10 @@ class OAuthConnector:
         return receipt_of(told, command, steps, {"kinds": " ".join(kept), "seen": " ".join(sorted(seen))})
 
     async def prove(self, command: RevocationCommand, receipt: Receipt) -> Proof:
-        """Introspects every token that was revoked; all the action names where the answer of the attempt was lost. Unknown for one that was never called active."""
+        """Introspects every token that was revoked; all the action names where the answer of the attempt was lost. Unknown for one that was never called active.
+
+        The residual of the settings is of resource servers that do not ask, so this answer ends no residual time.
+        """
         if not self.settings.introspection:
             return proof_of(command, "unknown", "none", "the server has no introspection")
         kept = self._kept(command)

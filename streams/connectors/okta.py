@@ -73,7 +73,8 @@ def description(settings: Okta) -> Description:
             ),
         ),
         permissions=(*PERMISSIONS, UNIVERSAL_LOGOUT) if settings.universal_logout else PERMISSIONS,
-        proof="what Okta holds now (status, secrets, tokens, grants); of a session what the System Log says: that it was cleared, and not used since",
+        proof="what Okta holds now (status, secrets, tokens, grants); of a session what the System Log says: that it was cleared, and not used since; "
+        "of a client's access tokens only the residual tells",
         lacks=(
             Lack(
                 "narrow",

@@ -55,7 +55,9 @@ residual_s = 300                     # the realm's access token lifespan, where 
 Give that client an audience mapper that includes the client itself: Keycloak calls an access token active only to who is in its audience, and what was never called active is
 not proven gone. Revoking either token ends the client's part of the session with it; a token another service got for it by exchange lives on.
 
-A *residual* is how long the provider may leave the access usable after it said yes. Doing a command twice leaves the provider as doing it once.
+A *residual* is how long the provider may leave the access usable after it said yes. A proof that tried the access itself counts at once: at Keycloak where it says
+`introspection`, `userinfo` or `log-in`. Every other reads the provider's objects back, or takes somebody's word, and counts once the residual is over.
+Doing a command twice leaves the provider as doing it once.
 """
 
 

@@ -164,7 +164,8 @@ class Desk:
         kept = self.current.get(command_id)
         if kept is None or kept.containment.state != "accepted":
             return  # a sighting came first
-        after = state_of.looked(kept.containment, proof.standing, self.clock(), self.terms, proof.text)
+        c, is_tried = kept.containment, proof.is_tried
+        after = state_of.looked(c, proof.standing, self.clock(), self.terms, proof.text, is_tried=is_tried)
         if after.state == "accepted":
             self._keep(kept._replace(containment=after))  # nothing to put on record: another look follows
             return

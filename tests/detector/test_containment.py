@@ -58,8 +58,48 @@ def use(after_s: float, outcome: Outcome = Outcome.SUCCESS, race: Race = "", **c
     return msgspec.structs.replace(known, **changes)
 
 
-def test_a_provider_that_says_gone_proves_it() -> None:
-    assert machine.looked(accepted(), "inactive", START + 2 * SECOND, TERMS, "gone").state == "proven"
+def gone(c: Containment, after_s: float = 2.0, *, is_tried: bool = True) -> Containment:
+    return machine.looked(c, "inactive", START + int(after_s * SECOND), TERMS, "gone", is_tried=is_tried)
+
+
+def test_an_access_that_was_tried_and_refused_is_proven_gone_at_once() -> None:
+    assert gone(accepted(residual_s=5400.0), 1.1).state == "proven"
+
+
+def test_an_object_read_back_proves_nothing_while_what_was_issued_before_may_work() -> None:
+    c = gone(accepted(residual_s=5400.0), is_tried=False)
+    assert (c.state, c.due_ns) == ("accepted", c.open_until_ns)
+    c = gone(c, 5400.9, is_tried=False)
+    assert (c.state, c.due_ns) == ("accepted", c.open_until_ns)
+    assert gone(c, 5401.0, is_tried=False).state == "proven"
+    assert machine.looked(c, "alive", START + 5401 * SECOND, TERMS, "enabled again").state == "accepted"
+    assert machine.looked(c, "alive", START + 5403 * SECOND, TERMS, "enabled again").state == "still_alive"
+
+
+def test_an_object_read_back_is_proof_at_once_where_nothing_outlives_it() -> None:
+    assert gone(accepted(residual_s=0.0), 1.0, is_tried=False).state == "proven"
+
+
+def test_a_refused_use_proves_what_was_read_back_before_the_residual_time_is_over() -> None:
+    c = gone(accepted(residual_s=5400.0), is_tried=False)
+    seen = machine.sighted(c, use(30.0, Outcome.DENIED), START + 31 * SECOND, TERMS)
+    assert (seen.state, seen.due_ns) == ("accepted", START + 31 * SECOND)
+    assert gone(seen, 31.0, is_tried=False).state == "proven"
+
+
+def test_a_use_that_succeeds_within_the_residual_time_is_noticed_and_takes_earlier_refusals_back() -> None:
+    c = gone(accepted(residual_s=5400.0), is_tried=False)
+    refused, let_in = use(30.0, Outcome.DENIED), use(60.0)
+    once = machine.sighted(machine.sighted(c, refused, START, TERMS), let_in, START, TERMS)
+    assert (once.state, once.used_ns, once.is_refused_seen) == ("accepted", let_in.time_ns, False)
+    for told_again in (refused, let_in, use(59.0)):
+        assert machine.sighted(once, told_again, START, TERMS) == once
+    for standing in ("inactive", "unknown"):
+        assert machine.looked(once, standing, START + 61 * SECOND, TERMS, "").state == "accepted"
+    assert gone(once, 5401.0, is_tried=False).text == f"gone; last let in at {format_time(let_in.time_ns)}"
+    assert machine.sighted(once, use(5404.1), START, TERMS).state == "still_alive"
+    again = machine.sighted(once, use(90.0, Outcome.DENIED), START + 91 * SECOND, TERMS)
+    assert gone(again, 91.0, is_tried=False).state == "proven"
 
 
 def test_alive_is_not_believed_while_the_provider_may_still_be_propagating() -> None:
@@ -97,7 +137,7 @@ def test_a_refusal_from_before_the_provider_accepted_proves_nothing() -> None:
 def test_a_use_that_succeeds_after_everything_should_be_over_says_still_alive(state: str) -> None:
     c = accepted(residual_s=4.0)
     if state == "proven":
-        c = machine.looked(c, "inactive", START + 2 * SECOND, TERMS, "gone")
+        c = gone(c)
     assert machine.sighted(c, use(7.9), START + 9 * SECOND, TERMS).state == state
     assert machine.sighted(c, use(8.1), START + 9 * SECOND, TERMS).state == "still_alive"
 
@@ -118,7 +158,7 @@ def test_what_outlives_the_credential_races_it_until_the_residual_time_is_over(r
 
 
 def test_a_race_known_only_after_the_proof_still_counts() -> None:
-    c = machine.looked(accepted(), "inactive", START + 2 * SECOND, TERMS, "gone")
+    c = gone(accepted())
     assert machine.sighted(c, use(0.5, race="minted"), START + 30 * SECOND, TERMS).state == "raced"
 
 
@@ -150,7 +190,7 @@ def test_nothing_races_a_command_that_takes_the_principal() -> None:
 
 
 def test_uses_count_for_as_long_as_they_are_watched_after_the_residual_time() -> None:
-    c = machine.looked(accepted(), "inactive", START + 2 * SECOND, TERMS, "gone")
+    c = gone(accepted())
     until_s = (c.open_until_ns - START) / SECOND + TERMS.watch_s
     assert machine.sighted(c, use(until_s - 1.0), START, TERMS).state == "still_alive"
     assert machine.sighted(c, use(until_s + 1.0), START, TERMS) == c
@@ -261,11 +301,14 @@ class Life(RuleBasedStateMachine):
             self.become(machine.put_off(self.c, self.now + SECOND, "later"))
 
     @precondition(lambda self: self.c.state == "accepted")
-    @rule(standing=st.sampled_from(["inactive", "alive", "unknown"]))
-    def look(self, standing: Any) -> None:
-        raced = bool(self.c.raced_by)
-        self.become(machine.looked(self.c, standing, self.now, TERMS, standing))
-        assert not raced or self.c.state == "raced"
+    @rule(standing=st.sampled_from(["inactive", "alive", "unknown"]), is_tried=st.booleans())
+    def look(self, standing: Any, is_tried: bool) -> None:
+        before = self.c
+        self.become(machine.looked(before, standing, self.now, TERMS, standing, is_tried=is_tried))
+        assert not before.raced_by or self.c.state == "raced"
+        if self.c.state == "proven" and not before.is_refused_seen:
+            assert standing == "inactive"
+            assert is_tried or self.now >= before.open_until_ns
 
     @precondition(lambda self: self.c.state == "dead")
     @rule()

@@ -23,7 +23,10 @@ DEEDS = ("narrow", "revoke_session", "disable_credential", "quarantine_principal
 
 @dataclass
 class FakeConnector:
-    """Takes Keycloak's commands. ``says_done_only``: the next so many changes are not made. ``loses_answers``: so many are made and the answer lost."""
+    """Takes Keycloak's commands. ``says_done_only``: the next so many changes are not made. ``loses_answers``: so many are made and the answer lost.
+
+    ``is_tried``: it tries the access itself for a proof.
+    """
 
     residual_s: float = 0.0
     says_done_only: int = 0
@@ -31,6 +34,7 @@ class FakeConnector:
     down_for: int = 0
     refuses: bool = False
     cannot_prove: bool = False
+    is_tried: bool = True
     slow_s: float = 0.0
     gives_nothing_back: bool = False
     stays_off: bool = False
@@ -80,7 +84,14 @@ class FakeConnector:
             standing = "unknown"
         else:
             standing = "inactive" if command.command_id in self.gone else "alive"
-        return Proof(command_id=command.command_id, standing=standing, method="fake", text=standing, asked_ns=1)
+        return Proof(
+            command_id=command.command_id,
+            standing=standing,
+            method="fake",
+            text=standing,
+            asked_ns=1,
+            is_tried=self.is_tried,
+        )
 
     async def restore(self, command: RevocationCommand, _receipt: Receipt) -> Receipt:
         self.asked.append(f"restore {command.action}")

@@ -161,6 +161,21 @@ def test_later_uses_count_after_the_residual_time_however_long_even_after_a_rest
     assert again.of(1).state == "still_alive"
 
 
+def test_what_was_only_read_back_is_proven_once_the_residual_time_is_over_even_after_a_restart(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, FakeConnector(residual_s=5400.0, is_tried=False))
+    scene.connector.receipt = lambda c, _at=0: FakeConnector.receipt(scene.connector, c, scene.clock.now_ns)  # type: ignore[method-assign]
+    run(scene, command())
+    scene.clock.go_on(5390.0)
+    scene.desk.forget_old()
+    again = scene.again()
+    asyncio.run(again.settle())
+    assert again.states() == ["commanded", "approved", "executing", "accepted"]
+    assert again.connector.asked == ["revoke disable_credential", *["prove disable_credential"] * 2]
+    again.clock.go_on(11.0)
+    asyncio.run(again.settle())
+    assert again.states()[-1] == "proven"
+
+
 def test_a_provider_that_says_done_and_did_nothing_costs_it_the_next_rung(tmp_path: Path) -> None:
     scene = Scene(tmp_path, FakeConnector(says_done_only=1, residual_s=1.0))
     scene.connector.receipt = lambda c, _at=0: FakeConnector.receipt(scene.connector, c, scene.clock.now_ns)  # type: ignore[method-assign]

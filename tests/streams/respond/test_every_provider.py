@@ -243,6 +243,14 @@ class Whole(Scene):
         body = msgspec.json.encode(sighting)
         self._take(self.intake.take_sightings, body, self.seal.signed("next", body, time.time()))
 
+    async def outlast(self, step_s: float = 0.5) -> None:
+        """Works off what is due, and waits for the end of the residual time of what was only read back."""
+        await self.settle(step_s=step_s)
+        for _ in range(2):
+            due_ns = max((kept.containment.due_ns for kept in self.desk.current.values()), default=0)
+            self.clock.go_on(max(0, due_ns - self.clock.now_ns) / 1e9)
+            await self.settle()
+
     def _take(self, take: Callable[..., None], body: bytes, headers: list[tuple[str, bytes]]) -> None:
         offset = next(self._offsets)
         take([Message(body, headers, offset, "topic", time.time_ns() // 10**6)], "topic", offset + 1)
@@ -320,11 +328,41 @@ def test_a_provider_that_does_not_say_is_proven_by_the_use_it_refuses(tmp_path: 
     played(tmp_path, place, rung, test, lambda connector, _place: Silent(connector))
 
 
+READ_BACK = [
+    ("entra secret", "disable_credential"),
+    ("gcp account", "disable_credential"),
+    ("okta client", "disable_credential"),
+]
+"""By place and rung: what only the provider's object tells of, while tokens got before live on."""
+
+
+@pytest.mark.parametrize(("place", "rung"), READ_BACK)
+def test_an_object_read_back_proves_nothing_until_the_residual_time_is_over(
+    tmp_path: Path, place: str, rung: str
+) -> None:
+    async def test(whole: Whole, scene: Any, command: RevocationCommand) -> None:
+        whole.deliver(command)
+        await whole.settle(step_s=0.5)
+        c = whole.of(command.command_id)
+        assert (c.state, whole.connector.looks) == ("accepted", 1)
+        assert "proven" not in whole.states()
+        whole.clock.go_on(c.residual_s - 110.0)
+        whole.saw(command, is_let_in=True)
+        await whole.settle()
+        assert whole.of(command.command_id).used_ns, "a token got before was used, and nobody noticed"
+        await whole.outlast()
+        assert whole.of(command.command_id).since_ns >= c.open_until_ns
+        assert whole.outcomes[-1].state == "proven"
+        assert "last let in at" in whole.outcomes[-1].text
+
+    played(tmp_path, place, rung, test, lambda connector, _place: Through(connector))
+
+
 @pytest.mark.parametrize(("place", "rung"), ONE_RUNG)
 def test_a_provider_that_is_late_is_waited_for(tmp_path: Path, place: str, rung: str) -> None:
     async def test(whole: Whole, scene: Any, command: RevocationCommand) -> None:
         whole.deliver(command)
-        await whole.settle(step_s=0.06)
+        await whole.outlast(step_s=0.06)
         assert whole.connector.looks >= 3
         assert whole.states() == ["commanded", "approved", "executing", "accepted", "proven"]
         assert not await scene.use(rung)
@@ -346,7 +384,7 @@ def test_a_provider_that_fails_is_tried_again_and_a_dead_letter_is_driven_again(
         assert await scene.use(rung), "a provider that was down did something"
         whole.clock.go_on(60.0)
         whole.desk.answer(Request(1, command.command_id, "redrive", "maria", "it is back", whole.clock.now_ns))
-        await whole.settle(step_s=0.5)
+        await whole.outlast()
         assert whole.states()[-3:] == ["executing", "accepted", "proven"]
         assert "redrive" in whole.kinds()
         assert not await scene.use(rung)
@@ -363,7 +401,7 @@ def test_an_answer_that_gets_lost_leaves_the_access_gone_and_the_command_proven(
         await whole.settle(rounds=1)
         once = scene.picture()
         assert whole.states()[-1] == "executing"
-        await whole.settle(step_s=0.5)
+        await whole.outlast()
         assert whole.states()[-1] == "proven"
         assert scene.picture() == once, "done twice"
         assert not await scene.use(rung)
@@ -379,7 +417,7 @@ def test_what_a_crash_left_between_intent_and_deed_is_carried_out(tmp_path: Path
         again = whole.again()
         whole.store = again.store
         assert again.of(command.command_id).state == "executing"
-        await again.settle(step_s=0.5)
+        await again.outlast()
         assert again.of(command.command_id).state == "proven"
         assert not await scene.use(rung)
 
@@ -412,11 +450,11 @@ def test_a_lie_is_found_out_by_the_next_use_and_costs_the_next_rung_there_is(
 ) -> None:
     async def test(whole: Whole, scene: Any, command: RevocationCommand) -> None:
         whole.deliver(command)
-        await whole.settle(step_s=0.5)
+        await whole.outlast()
         assert whole.final() == {rung: "proven"}, "the perjury was not believed"
-        whole.clock.go_on(whole.of(command.command_id).residual_s + 10.0)
+        whole.clock.go_on(10.0)
         whole.saw(command, is_let_in=await scene.use(rung))
-        await whole.settle(step_s=0.5)
+        await whole.outlast()
         assert whole.final()[rung] == "still_alive"
         taken = [action for action, state in whole.final().items() if state == "proven"]
         assert taken == next_rung(place, rung)
