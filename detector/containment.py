@@ -119,6 +119,7 @@ class Containment(msgspec.Struct, frozen=True, kw_only=True):
 
     ``commanded_ns``: when it came; ``begun_ns``: when the latest attempt was written down; ``deadline_ns``: until when it is tried.
     ``accepted_ns``, ``residual_s``: as the receipt says. ``is_fallback``: what is left of a command that people did not approve.
+    ``chain_ns``: when the first command came, of those each of which follows one that did not hold; 0 where this is the first.
     ``used_ns``: the latest use that got through while the provider may still leave the access usable; 0 for none. A refusal from before it proves nothing.
     """
 
@@ -140,6 +141,12 @@ class Containment(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
     is_fallback: bool = False
     used_ns: int = 0
+    chain_ns: int = 0
+
+    @property
+    def first_ns(self) -> int:
+        """When the first command of its chain came."""
+        return self.chain_ns or self.commanded_ns
 
     @property
     def open_until_ns(self) -> int:
@@ -164,9 +171,9 @@ class Containment(msgspec.Struct, frozen=True, kw_only=True):
         return not self.due_ns and self.state not in ("held", "approved", "executing")
 
 
-def commanded(command: RevocationCommand, now_ns: int) -> Containment:
-    """Where every command begins."""
-    return Containment(command=command, commanded_ns=now_ns, since_ns=now_ns)
+def commanded(command: RevocationCommand, now_ns: int, after: Containment | None = None) -> Containment:
+    """Where every command begins. ``after``: the one it follows."""
+    return Containment(command=command, commanded_ns=now_ns, since_ns=now_ns, chain_ns=after.first_ns if after else 0)
 
 
 def held(c: Containment, hold: Hold, now_ns: int, text: str) -> Containment:

@@ -233,14 +233,14 @@ class Desk:
         self._show_standing()
 
     def _begin(
-        self, command: RevocationCommand, came_ns: int, signed_s: int = 0, *, is_following: bool = False
+        self, command: RevocationCommand, came_ns: int, signed_s: int = 0, after: Containment | None = None
     ) -> None:
         self._check_fleet(command)
-        kept = Kept(state_of.commanded(command, came_ns), None, signed_s)
+        kept = Kept(state_of.commanded(command, came_ns, after), None, signed_s)
         self.store.put(kept.containment, None, signed_s)
         self._tell(kept)
         self._keep(kept)
-        self._settle(kept, admit(command, self.clock(), self.policy, self.breaker, is_following=is_following))
+        self._settle(kept, admit(command, self.clock(), self.policy, self.breaker, is_following=after is not None))
 
     def _check_fleet(self, command: RevocationCommand) -> None:
         is_known = self.policy.breaker.fleet_size or self.breaker.fleet_size or command.fleet_size
@@ -282,7 +282,7 @@ class Desk:
 
     def _lower(self, kept: Kept, admission: Admission) -> None:
         """A fallback made a lower command of it: that one is carried out, admitted already."""
-        lowered = state_of.commanded(admission.command, kept.containment.commanded_ns)
+        lowered = state_of.commanded(admission.command, kept.containment.commanded_ns, kept.containment)
         lowered = msgspec.structs.replace(lowered, is_fallback=True)
         after = state_of.alerted(kept.containment, self.clock(), admission.text)
         self._move(kept, after, next_command_id=admission.command.command_id)
@@ -363,7 +363,7 @@ class Desk:
         self._tell(moved, method, next_command_id)
         self._keep(moved)
         if following is not None and self.store.get(following.command_id) is None:
-            self._begin(following, self.clock(), is_following=True)
+            self._begin(following, self.clock(), after=after)
 
     def _following(self, after: Containment) -> RevocationCommand | None:
         if after.state not in ("still_alive", "raced"):
@@ -386,7 +386,8 @@ class Desk:
         self.store.to_send(command.credential.encode("utf-8", "surrogatepass"), body)
         if self.tells_people and c.state in TOLD:
             self.store.to_notice(command.command_id, c.state)
-        self.metrics.note_containment(command.provider, command.action, c.state, command.path, outcome.seconds)
+        since_first_s = (now_ns - c.first_ns) / 1e9
+        self.metrics.note_containment(command.provider, command.action, c.state, command.path, since_first_s)
         log.info(c.state, **_named(c), seconds=outcome.seconds, attempts=c.attempts, text=c.text)
 
     def _keep(self, kept: Kept) -> None:

@@ -10,6 +10,7 @@ from detector.columns import ROW
 from detector.config import Budget, PathBudget
 from detector.decision import ACTIONS, Decision, Loop
 from detector.event import Outcome, Path, Provider
+from streams.connectors.catalogue import catalogue
 from streams.metrics import CLOSED_LABELS, PATHS, PATTERNS, REVOCATIONS, Metrics
 
 
@@ -215,3 +216,17 @@ def test_labels_come_from_closed_sets_whatever_was_fed() -> None:
         for sample in family.samples:
             for label, said in sample.labels.items():
                 assert label == "le" or said in CLOSED_LABELS[label], sample
+
+
+def test_a_proof_right_after_any_residual_time_of_ours_falls_into_a_bucket_not_far_above_it() -> None:
+    residuals = {deed.residual_s for told in catalogue().values() for deed in told.deeds} | {1380.0}
+    assert max(residuals) == 5400.0
+    for residual_s in residuals - {0.0}:
+        metrics = Metrics()
+        metrics.note_containment("entra", "disable_credential", "proven", "workload", residual_s + 0.01)
+        shown = generate_latest(metrics.registry).decode()
+        (family,) = (f for f in text_string_to_metric_families(shown) if f.name == "outpace_proof_seconds")
+        ours = [s for s in family.samples if s.name.endswith("_bucket") and s.labels["provider"] == "entra"]
+        upper_s = min(float(s.labels["le"]) for s in ours if s.value)
+        assert residual_s < upper_s <= 2 * residual_s
+        assert value(metrics, "outpace_proof_seconds_sum", provider="entra") == residual_s + 0.01

@@ -187,6 +187,23 @@ def test_a_provider_that_says_done_and_did_nothing_costs_it_the_next_rung(tmp_pa
     assert scene.of(following).state == "proven"
 
 
+def test_time_to_proof_counts_from_the_first_command_of_a_chain_even_after_a_restart(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, FakeConnector(says_done_only=2, residual_s=10.0))
+    scene.connector.receipt = lambda c, _at=0: FakeConnector.receipt(scene.connector, c, scene.clock.now_ns)  # type: ignore[method-assign]
+    run(scene, command(action="narrow"))
+    scene.clock.go_on(12.5)
+    asyncio.run(scene.settle())
+    assert [(o.action, o.state) for o in scene.outcomes][-1] == ("revoke_session", "accepted")
+    again = scene.again()
+    again.clock.go_on(12.5)
+    asyncio.run(again.settle())
+    last = again.outcomes[-1]
+    assert (last.action, last.state, round(last.seconds)) == ("disable_credential", "proven", 0)
+    shown = again.metrics.registry.get_sample_value
+    assert shown("outpace_proof_seconds_count", {"provider": "keycloak"}) == 1
+    assert shown("outpace_proof_seconds_sum", {"provider": "keycloak"}) == pytest.approx(25.0, abs=0.1)
+
+
 def test_a_use_after_the_proof_costs_it_the_next_rung(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     run(scene, command())
