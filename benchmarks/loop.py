@@ -69,7 +69,7 @@ def case_of(thief: Thief, outcomes: list[Outcome]) -> Case:
     end_s = outcome_at_s(end)
     first = {o.state: outcome_at_s(o) - began_s for o in reversed(outcomes)}
     before = [step for step in thief.steps if step.at_s < end_s]
-    contained_s = next(outcome_at_s(o) for o in outcomes if o.state == "accepted")
+    contained_s = max(outcome_at_s(o) for o in outcomes if o.state == "accepted")  # an earlier one may have been a lie
     acted = [step for step in before if step.at_s < contained_s]
     return Case(
         seconds_to_proof=end_s - began_s,
