@@ -16,6 +16,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks.broker import REPOSITORY
+from benchmarks.commands import INGEST, RESPOND, WORKER
 from benchmarks.deployment import Process, until
 from benchmarks.keycloak_estate import OUTPACE_SECRET, Estate
 from detector.config import Breaker, Guards
@@ -117,9 +118,9 @@ class Closed:
         export_secrets()
         self.settings, self.folder = settings, folder
         admin.create_topics(settings.kafka)
-        self.ingest = Process("ingest", settings, folder, "ingest")
-        self.worker = Process("worker", settings, folder, "worker")
-        self.responder = Process("respond", settings, folder, "respond")
+        self.ingest = Process(INGEST, settings, folder, "ingest")
+        self.worker = Process(WORKER, settings, folder, "worker")
+        self.responder = Process(RESPOND, settings, folder, "respond")
         self.outcomes = Outcomes(settings.kafka)
 
     def __enter__(self) -> Self:

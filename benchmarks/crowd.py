@@ -21,6 +21,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from benchmarks.broker import Broker
+from benchmarks.commands import WORKER
 from benchmarks.deployment import Process, until
 from benchmarks.streams import fill, packed
 from simulation.stream import records
@@ -81,7 +82,7 @@ def measure(folder: Path, credentials: int, rate: int, seconds: float) -> dict[s
         create_topics(kafka)
         asyncio.run(fill(kafka, f"{kafka.prefix}.events", frames(itertools.islice(stream, total))))
         settings = Settings(kafka=kafka, worker=Worker(snapshot_every_s=SNAPSHOT_EVERY_S))
-        with Process("worker", settings, folder, "worker") as worker:
+        with Process(WORKER, settings, folder, "worker") as worker:
             until(lambda: worker.is_ready, "worker ready", READY_S)
             ready = looks(worker)
             until(lambda: events_scored(worker) >= total, "every credential seen", FILL_S)

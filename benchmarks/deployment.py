@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks.broker import REPOSITORY, free_port
+from benchmarks.commands import INGEST, WORKER, from_source
 from streams.config import Ingest, Kafka, PathSource, Settings, Web, Worker
 from streams.connection import aiokafka_settings
 from streams.topics import Topics
@@ -56,7 +56,7 @@ class Process:
         own = msgspec.structs.replace(settings, web=Web(port=self.port), state_folder=str(folder / name))
         path = folder / f"{name}.toml"
         path.write_bytes(as_toml(own))
-        self.arguments = [sys.executable, "-m", "streams.cli", command, "--settings", str(path)]
+        self.arguments = from_source(command, str(path))
         self.started_in = folder / f"{name}.cwd"
         self.started_in.mkdir()
         self._process: subprocess.Popen[bytes] | None = None
@@ -215,14 +215,14 @@ class Deployment:
         chosen = msgspec.structs.replace(worker or Worker(), initial_state=str(initial_state or ""))
         sources = (PathSource((str(self.raw.parent),), poll_s=0.05),)
         self.settings = Settings(armed=True, kafka=kafka, ingest=Ingest(sources=sources), worker=chosen)
-        self.ingest = Process("ingest", self.settings, folder, "ingest")
+        self.ingest = Process(INGEST, self.settings, folder, "ingest")
         self.workers: list[Process] = []
         self.out = Collected(kafka)
         self.written_s: dict[str, float] = {}
 
     def new_worker(self) -> Process:
         """Another worker, not started yet."""
-        made = Process("worker", self.settings, self.folder, f"worker-{len(self.workers)}")
+        made = Process(WORKER, self.settings, self.folder, f"worker-{len(self.workers)}")
         self.workers.append(made)
         return made
 

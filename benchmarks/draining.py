@@ -11,6 +11,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from benchmarks.closing import Outcomes, export_secrets, settings_at_provider
+from benchmarks.commands import RESPOND
 from benchmarks.counting_provider import REALM, CountingProvider
 from benchmarks.deployment import Process, until
 from detector.ledger.chain import frontier_of
@@ -46,7 +47,7 @@ def drained(kafka: Kafka, folder: Path, commands: int, kills: int, seed: int = 1
         settings = settings_at_provider(kafka, provider.url, REALM)
         admin.create_topics(settings.kafka)
         ids = asyncio.run(queue(settings, commands))
-        process = Process("respond", settings, folder, "respond")
+        process = Process(RESPOND, settings, folder, "respond")
         started = time.monotonic()
         with Outcomes(settings.kafka) as outcomes, process:
             kill_at_random(process, provider, commands, kills, random.Random(seed))  # noqa: S311 - a moment to die

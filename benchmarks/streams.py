@@ -33,6 +33,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from benchmarks.broker import Broker
+from benchmarks.commands import INGEST, WORKER, from_source
 from benchmarks.deployment import as_toml
 from benchmarks.options import options, tell
 from detector import snapshot
@@ -102,7 +103,7 @@ class Process:
         self.url = f"http://127.0.0.1:{port}/metrics"
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streams.cli", command, "--settings", str(path)],
+                from_source(command, str(path)),
                 cwd=ROOT,
                 stdout=out,
                 stderr=out,
@@ -209,7 +210,7 @@ def frames_rate(kafka: Kafka, folder: Path, raw: Sequence[bytes]) -> tuple[float
     settings = settings_of(kafka, folder, snapshot_every_s=5.0)
     admin.create_topics(kafka)
     asyncio.run(fill(kafka, f"{kafka.prefix}.events", packed(raw, kafka.partitions)))
-    with Process("worker", settings, folder) as worker:
+    with Process(WORKER, settings, folder) as worker:
         rate = timed(worker, "outpace_events_total", len(raw))
         snapshots = worker.total("outpace_snapshot_seconds_count")
     return rate, snapshots
@@ -220,9 +221,9 @@ def raw_rate(kafka: Kafka, folder: Path, raw: Sequence[bytes]) -> float:
     settings = settings_of(kafka, folder)
     admin.create_topics(kafka)
     asyncio.run(fill(kafka, f"{kafka.prefix}.raw", ((None, line) for line in raw)))
-    with Process("worker", settings, folder) as worker:
+    with Process(WORKER, settings, folder) as worker:
         wait_ready(worker)
-        with Process("ingest", settings, folder):
+        with Process(INGEST, settings, folder):
             return timed(worker, "outpace_events_total", len(raw))
 
 
@@ -393,7 +394,7 @@ def latency(kafka: Kafka, folder: Path, rate: int, seconds: float) -> dict[str, 
     settings = settings_of(kafka, folder, initial_state=str(history(folder)))
     admin.create_topics(kafka)
     stream = live_stream(rate, seconds)
-    with Process("worker", settings, folder) as worker, Process("ingest", settings, folder) as ingest:
+    with Process(WORKER, settings, folder) as worker, Process(INGEST, settings, folder) as ingest:
         wait_ready(worker)
         wait_ready(ingest)
         warm = list(records(int(rate * WARM_S), max(1, int(rate * WARM_S) // 50), 11, after_s=HISTORY_DAYS * 86_400))

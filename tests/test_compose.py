@@ -1,16 +1,17 @@
 """docker-compose.yml: well formed, and its services run what the live tests run. Nothing here starts a container."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from commands import SERVICES, command
 
-from streams.config import read_settings
+from benchmarks.commands import SERVICES, command
+from benchmarks.deployment import Process
+from streams.config import Settings, read_settings
+from tests.tools import need_compose
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
@@ -26,13 +27,43 @@ def _services() -> dict[str, str]:
 
 
 def test_compose_takes_the_file() -> None:
-    compose = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
-    if not shutil.which(compose[0]):
-        if os.environ.get("CI") == "true":
-            pytest.fail("docker-compose must be installed under CI=true")
-        pytest.skip("docker-compose is not installed")
-    done = subprocess.run([*compose, "config", "--quiet"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([*need_compose(), "config", "--quiet"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def programs(folder: Path, **answers: int) -> None:
+    """Programs in the folder that do nothing but end with this exit code."""
+    for name, code in answers.items():
+        (folder / name.replace("_", "-")).write_text(f"#!/bin/sh\nexit {code}\n")
+        (folder / name.replace("_", "-")).chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("there", "chosen"),
+    [
+        ({"docker": 0, "docker_compose": 0}, ["docker", "compose"]),
+        ({"docker": 1, "docker_compose": 0}, ["docker-compose"]),
+        ({"docker_compose": 0}, ["docker-compose"]),
+    ],
+)
+def test_the_compose_that_works_is_taken(
+    there: dict[str, int], chosen: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs(tmp_path, **there)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert need_compose() == chosen
+
+
+@pytest.mark.parametrize("there", [{}, {"docker": 1}, {"docker": 1, "docker_compose": 1}])
+def test_where_no_compose_works_the_file_is_not_judged_but_ci_says_what_is_missing(
+    there: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs(tmp_path, **there)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for ci, outcome in (("", pytest.skip.Exception), ("true", pytest.fail.Exception)):
+        monkeypatch.setenv("CI", ci)
+        with pytest.raises(outcome, match="neither 'docker compose' nor docker-compose works"):
+            test_compose_takes_the_file()
 
 
 def test_each_service_runs_what_the_live_tests_run() -> None:
@@ -40,6 +71,21 @@ def test_each_service_runs_what_the_live_tests_run() -> None:
     assert {name: json.loads(line[1]) for name, line in found.items() if line and name != "keycloak"} == {
         service: command(name) for service, name in SERVICES.items()
     }
+
+
+def test_nobody_starts_a_service_by_a_command_of_his_own() -> None:
+    own = re.compile(
+        r'Process\(\s*"|"(?:topics|ingest|worker|respond|serve)",\s*"--settings"|(?:command|name), "--settings"'
+    )
+    files = [*(ROOT / "tests" / "live").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]
+    assert [file.name for file in files if own.search(file.read_text())] == []
+
+
+def test_a_live_process_is_the_command_of_its_service(tmp_path: Path) -> None:
+    for service, name in SERVICES.items():
+        process = Process(name, Settings(), tmp_path, service)
+        assert process.arguments[:3] == [sys.executable, "-m", "streams.cli"]
+        assert process.arguments[3:-1] == command(name)[1:-1]
 
 
 def test_every_image_is_pinned_and_the_broker_is_the_one_tested() -> None:

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
+from benchmarks.commands import from_source
 from benchmarks.deployment import as_toml
 from streams import admin
 from streams.config import Settings
@@ -22,17 +22,17 @@ DEADLINE_S = 60.0
 
 
 class Process:
-    """One ``outpace`` process; killed at the end at the latest."""
+    """One ``outpace`` process with a settings file; killed at the end at the latest."""
 
-    def __init__(self, *arguments: str, folder: Path, name: str) -> None:
+    def __init__(self, command: str, settings: str, folder: Path, name: str) -> None:
         self.log = folder / f"{name}.log"
-        self.arguments = arguments
+        self.arguments = from_source(command, settings)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Process":
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "streams.cli", *self.arguments],
+                self.arguments,
                 cwd=ROOT,
                 stdout=out,
                 stderr=out,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import cloudtrail, event_id
 
+from benchmarks.commands import INGEST
 from benchmarks.deployment import Process, until
 from streams.admin import create_topics
 from streams.config import Ingest, Kafka, PathSource, Settings
@@ -34,7 +35,7 @@ def lines(first: int, count: int) -> bytes:
 
 def ingest_on(disk: SmallDisk, kafka: Kafka, source: PathSource, folder: Path) -> Process:
     """Ingest with its state folder on the small disk."""
-    made = Process("ingest", Settings(kafka=kafka, ingest=Ingest(sources=(source,))), folder, "ingest")
+    made = Process(INGEST, Settings(kafka=kafka, ingest=Ingest(sources=(source,))), folder, "ingest")
     settings = folder / "ingest.toml"
     settings.write_text(settings.read_text().replace(str(folder / "ingest"), str(disk.path / "state")))
     made.arguments = [*disk.inside, *made.arguments]

@@ -5,7 +5,6 @@ import json
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -21,6 +20,7 @@ from conftest import cloudtrail, event_id, jsonl
 from kafka.admin import KafkaAdminClient
 
 from benchmarks.broker import Broker, free_port
+from benchmarks.commands import INGEST, from_source
 from detector.columns import Vocabulary
 from detector.errors import ConfigError
 from streams.admin import create_topics
@@ -280,8 +280,7 @@ group = "{prefix}-group"
 
 
 def start(folder: Path) -> "subprocess.Popen[bytes]":
-    code = "from streams.cli import main; main()"
-    command = [sys.executable, "-c", code, "ingest", "--settings", str(folder / "outpace.toml")]
+    command = from_source(INGEST, str(folder / "outpace.toml"))
     with (folder / "ingest.log").open("ab") as log:
         return subprocess.Popen(command, stdout=log, stderr=log)
 

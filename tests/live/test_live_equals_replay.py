@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from conftest import jsonl, routine, stolen_key
 
+from benchmarks.commands import INGEST, WORKER
 from detector import snapshot
 from detector.config import Policy
 from detector.sources.timestamps import FOREVER_NS
@@ -58,8 +59,8 @@ def test_live_decides_what_replay_decides(capture: str, partitions: int, kafka_s
     with (
         closing(Topic(settings, f"{settings.kafka.prefix}.decisions")) as decisions,
         closing(Topic(settings, f"{settings.kafka.prefix}.revocations")) as commands,
-        Process("worker", "--settings", path, folder=tmp_path, name="worker"),
-        Process("ingest", "--settings", path, folder=tmp_path, name="ingest"),
+        Process(WORKER, path, tmp_path, "worker"),
+        Process(INGEST, path, tmp_path, "ingest"),
     ):
         found = until(lambda: len(decisions.read()) >= len(expected) and decisions.read(), f"{len(expected)} decisions")
         if partitions > 1:  # each partition keeps its own order

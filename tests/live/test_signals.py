@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka import KafkaProducer
 from signalling import AUDIENCE, TOKENS, free_port, key
 
+from benchmarks.commands import SIGNALS
 from detector.decision import Decision, Loop
 from streams.config import Commands, Kafka, Settings, Web
 from streams.connection import aiokafka_settings, kafka_python_settings
@@ -122,7 +123,7 @@ def test_killed_again_and_again_each_happening_is_heard_of_exactly_once(
 ) -> None:
     monkeypatch.setitem(os.environ, "OUTPACE_TEST_SOC", TOKENS["soc"])
     create_topics(served)
-    serving = Process("signals", "serve", "--settings", write_settings(served, tmp_path), folder=tmp_path, name="serve")
+    serving = Process(SIGNALS, write_settings(served, tmp_path), tmp_path, "serve")
     topics, chance, seal = Topics.under(served.kafka.prefix), random.Random(5), Seal(served.commands)
     producer = KafkaProducer(**kafka_python_settings(served.kafka))
 

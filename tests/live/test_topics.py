@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from commands import TOPICS, command
 
 from benchmarks.broker import GUEST
+from benchmarks.commands import TOPICS, command
 from benchmarks.shared import SharedBroker
 from detector.errors import BrokerError
 from streams.admin import connected, create_topics, describe, topic_faults

@@ -13,6 +13,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
+from benchmarks.commands import WORKER
 from benchmarks.deployment import Deployment, Process, until
 from benchmarks.faults import poison_frames, produce
 from streams import checkpoint
@@ -121,7 +122,7 @@ def test_a_kill_loses_nothing_the_snapshot_holds(deployment: Deployment) -> None
 
 def test_stopped_in_good_order_it_reads_nothing_again(deployment: Deployment) -> None:
     slow = msgspec.structs.replace(deployment.settings, worker=Worker(snapshot_every_s=3600.0))
-    worker = Process("worker", slow, deployment.folder, "slow-worker")
+    worker = Process(WORKER, slow, deployment.folder, "slow-worker")
     with worker, deployment.ingest:
         until(lambda: worker.is_ready, "ready", PATIENCE_S)
         deployment.feed(LINES, IDS)

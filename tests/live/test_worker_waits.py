@@ -9,6 +9,7 @@ import msgspec
 from conftest import jsonl, routine, stolen_key
 
 from benchmarks.broker import ADMIN, Broker, free_port
+from benchmarks.commands import WORKER
 from benchmarks.deployment import Deployment, Process, until
 from benchmarks.shared import SharedBroker
 from detector.errors import BrokerError
@@ -37,7 +38,7 @@ def start(folder: Path, port: int) -> Broker:
 def test_a_broker_that_is_not_there_then_topics_that_are_not(tmp_path: Path) -> None:
     port = free_port()
     settings = Settings(kafka=Kafka(bootstrap=f"127.0.0.1:{port}", partitions=1))
-    with Process("worker", settings, tmp_path, "worker") as worker:
+    with Process(WORKER, settings, tmp_path, "worker") as worker:
         until(lambda: waits(worker), "a line about the broker", PATIENCE_S)
         assert waits(worker) == [f"nothing listens at 127.0.0.1:{port}: start the broker, or correct kafka.bootstrap"]
         status, why = worker.ask("/health/ready")
@@ -58,7 +59,7 @@ def test_a_refused_password_ends_it_with_one_line(guarded_broker: SharedBroker, 
     wrong = tmp_path / "password"
     wrong.write_text("not-the-password")
     kafka = msgspec.structs.replace(guarded_broker.kafka(prefix), password=f"file:{wrong}")
-    with Process("worker", Settings(kafka=kafka), tmp_path, "worker") as worker:
+    with Process(WORKER, Settings(kafka=kafka), tmp_path, "worker") as worker:
         until(lambda: not worker.is_running, "its end", PATIENCE_S)
         assert worker.end() == 2
     last = worker.log.read_text().splitlines()[-1]
@@ -69,7 +70,7 @@ def test_a_refused_password_ends_it_with_one_line(guarded_broker: SharedBroker, 
 def test_a_topic_with_another_number_of_partitions_ends_it_with_one_line(kafka_settings: Kafka, tmp_path: Path) -> None:
     create_topics(kafka_settings)
     wrong = Settings(kafka=msgspec.structs.replace(kafka_settings, partitions=3))
-    with Process("worker", wrong, tmp_path, "worker") as worker:
+    with Process(WORKER, wrong, tmp_path, "worker") as worker:
         until(lambda: not worker.is_running, "its end", PATIENCE_S)
         assert worker.end() == 2
     assert "has 4 partitions, the settings want 3" in worker.log.read_text().splitlines()[-1]

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -11,6 +10,7 @@ import pytest
 from signalling import NOW_S, PUSH_TOKEN, TOKENS, free_port, key
 from structlog.testing import capture_logs
 
+from benchmarks.commands import SIGNALS, from_source
 from detector.decision import Decision, Loop
 from detector.errors import ConfigError
 from streams.config import Commands, Kafka, read_settings
@@ -129,7 +129,7 @@ def test_a_port_that_is_taken_is_one_line_and_exit_code_2(tmp_path: Path) -> Non
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         text = transmit(tmp_path, port=taken.getsockname()[1])
-        command = [sys.executable, "-m", "streams.cli", "signals", "serve", "--settings", settings_file(tmp_path, text)]
+        command = from_source(SIGNALS, settings_file(tmp_path, text))
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=dict(os.environ), check=False)
     assert done.returncode == 2
     assert "cannot listen" in done.stderr.splitlines()[-1]
