@@ -30,6 +30,10 @@ SPEED_WORDS = "wanted a factor such as 60x, or max"
 LONGEST_WAIT_S = 0.25
 """Between two looks at the clock while waiting for an event's time."""
 FLUSH_S = 60.0
+STEPS = 100
+"""How often a frame's progress is told at most: at their own pace the records of one may take hours to leave."""
+PACKED_WITH = {"none": None, "gzip": "gzip", "zstd": "zstd"}
+"""This client's words for ``kafka.compression``. What it cannot pack with is gzip, which every reader of the topic unpacks."""
 
 
 class Resent(msgspec.Struct):
@@ -117,12 +121,16 @@ class Resend:
     def records(
         self, paths: list[str], source: Provider | None = None, progress: Callable[[int], None] | None = None
     ) -> Iterator[Record]:
-        """Every usable record, in order."""
-        merge = Merge(opened(paths), self.parsers, source, self.lateness_s)
+        """Every usable record, in order. ``progress``: told the bytes behind the records taken so far."""
+        merge, before = Merge(opened(paths), self.parsers, source, self.lateness_s), 0
         for rows in merge.frames():
-            yield from _records(rows, merge.reorder.batches)
-            if progress:
-                progress(merge.bytes_read)
+            count, read = len(rows), merge.bytes_read - before
+            step = -(-count // STEPS)
+            for number, record in enumerate(_records(rows, merge.reorder.batches), 1):
+                yield record
+                if progress and (number % step == 0 or number == count):
+                    progress(before + read * number // count)
+            before += read
         self.rejected += merge.rejected.total
 
 
@@ -186,14 +194,13 @@ class _Producer:
     def __init__(self, kafka: Kafka, topic: str) -> None:
         self.topic = topic
         self._failed: list[BaseException] = []
-        compression = None if kafka.compression == "none" else kafka.compression
         try:
             self._producer = KafkaProducer(
                 **kafka_python_settings(kafka),
                 acks="all",
                 linger_ms=5,
                 batch_size=256 << 10,
-                compression_type=compression,
+                compression_type=PACKED_WITH.get(kafka.compression, "gzip"),
                 max_request_size=kafka.max_message_bytes,
             )
         except KafkaError as error:

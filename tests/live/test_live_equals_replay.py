@@ -2,32 +2,17 @@
 
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 from conftest import jsonl, routine, stolen_key
 
 from benchmarks.commands import INGEST, WORKER
-from detector import snapshot
-from detector.config import Policy
-from detector.sources.timestamps import FOREVER_NS
 from streams.config import Ingest, Kafka, PathSource, Settings, Web, Worker
-from streams.replay import Replay
-from tests.live.processes import Process, Topic, create_topics, until, write_settings
+from tests.live.comparison import assert_decided, learned
+from tests.live.processes import Process, Topic, create_topics, write_settings
 
-REVOCATIONS = ("revoke_session", "disable_credential", "quarantine_principal", "cut_delegation")
 ROOT = Path(__file__).parents[2]
-
-
-def learned(baseline: list[str], live: list[str], state: Path) -> list[dict[str, Any]]:
-    """What replay decides, and beside it the state it started from."""
-    replay = Replay(msgspec.structs.replace(Policy(), armed=True), not_after_ns=FOREVER_NS)
-    if baseline:
-        replay.learn(baseline)
-    state.write_bytes(snapshot.dump(replay.engine))
-    decisions: list[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(list(replay.run(live))))
-    return decisions
 
 
 def settings_for(kafka: Kafka, folder: Path, logs: Path, state: Path) -> Settings:
@@ -62,16 +47,4 @@ def test_live_decides_what_replay_decides(capture: str, partitions: int, kafka_s
         Process(WORKER, path, tmp_path, "worker"),
         Process(INGEST, path, tmp_path, "ingest"),
     ):
-        found = until(lambda: len(decisions.read()) >= len(expected) and decisions.read(), f"{len(expected)} decisions")
-        if partitions > 1:  # each partition keeps its own order
-            found, expected = sorted(found, key=_identity), sorted(expected, key=_identity)
-        for one, other in zip(found, expected, strict=True):
-            assert one == other
-        revoked = {d["decision_id"] for d in expected if d["action"] in REVOCATIONS}
-        assert revoked
-        ordered = until(lambda: len(commands.read()) >= len(revoked) and commands.read(), "commands")
-        assert {c["decision_id"] for c in ordered} == revoked
-
-
-def _identity(decision: dict[str, Any]) -> tuple[str, str]:
-    return decision["time"], decision["decision_id"]
+        assert_decided(expected, decisions, commands, in_order=partitions == 1)

@@ -57,6 +57,17 @@ def test_records_leave_in_the_order_replay_scores_them(tmp_path: Path) -> None:
     assert [record.time_s for record in found] == sorted(record.time_s for record in found)
 
 
+def test_progress_is_told_while_the_records_of_one_block_leave(tmp_path: Path) -> None:
+    log, told = tmp_path / "a.jsonl", [0]
+    log.write_bytes(jsonl([cloudtrail(i, i * 1.0, "s3:GetObject") for i in range(600)]))
+    size = log.stat().st_size
+    for number, _ in enumerate(Resend(Policy()).records([str(log)], progress=told.append)):
+        assert told[-1] == pytest.approx(size * number / 600, abs=size / 90)
+    assert told[-1] == size
+    assert told == sorted(told)
+    assert len(told) <= 102
+
+
 @given(st.floats(0.1, 1000), st.lists(st.floats(0, 100), min_size=1, max_size=20))
 @settings(deadline=None)
 def test_each_record_leaves_at_its_time_over_the_speed(speed: float, gaps: list[float]) -> None:
