@@ -48,6 +48,9 @@ class Source(Protocol):
     kind: str
     """One of the closed set ``path``, ``topic``, ``http``, ``keycloak``: a metric label."""
 
+    waiting_for: str
+    """What is missing before it can bring anything, or ''."""
+
     def arrivals(self, since: dict[str, Cursor]) -> AsyncIterator[Arrival]:
         """Arrivals, from the stored cursors on, until the task is cancelled. Waits instead of reading on while earlier ones are unsettled."""
         ...

@@ -56,6 +56,7 @@ class Webhooks:
     """The source of ``kind = "http"``. ``port`` is where it listens once ``arrivals`` has been asked."""
 
     kind = "http"
+    waiting_for = ""
 
     def __init__(self, settings: HttpSource, answer_within_s: float = ANSWER_WITHIN_S) -> None:
         self.settings, self.answer_within_s = settings, answer_within_s

@@ -81,6 +81,7 @@ class KeycloakEvents:
     """The source of ``kind = "keycloak"``."""
 
     kind = "keycloak"
+    waiting_for = ""
 
     def __init__(self, settings: KeycloakSource, longest_wait_s: float = LONGEST_WAIT_S) -> None:
         self.settings, self.longest_wait_s = settings, longest_wait_s

@@ -37,6 +37,7 @@ class Paths:
     """The source of ``kind = "path"``. ``patience_s``: how long a broken document or half a line of a lost file may still become whole."""
 
     kind = "path"
+    waiting_for = ""
 
     def __init__(self, settings: PathSource, patience_s: float = PATIENCE_S) -> None:
         self.settings, self.patience_s = settings, patience_s

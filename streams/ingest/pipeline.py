@@ -78,7 +78,7 @@ class Pipeline:
         self.metrics, self.linger_s = metrics, ingest.linger_ms / 1000
         self.rejected_topic = topics.rejected
         self.normaliser = Normaliser(settings, settings_path, now_ns)
-        self.sender = Sender(kafka, topics.events, ingest.most_in_flight, metrics, lambda m: self.packer.split(m))
+        self.sender = Sender(kafka, topics, ingest.most_in_flight, metrics, lambda m: self.packer.split(m))
         limits = Limits(kafka.partitions, ingest.frame_events, kafka.max_message_bytes - FRAME_OVERHEAD_BYTES)
         self.packer = Packer(topics.events, limits, self.sender.put, self._refuse_too_large, now_ns)
         self.is_warm = False

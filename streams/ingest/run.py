@@ -43,7 +43,7 @@ def ingest(*, settings: str | None = None, log_style: logs.Style = "json") -> in
     if not chosen.ingest.sources:
         raise ConfigError(f"settings {settings or '(none)'}: no [[ingest.sources]], nothing to read")
     logs.configure(log_style, logs.key_in(Path(chosen.state_folder)))
-    # It says at every attempt what we say once.
+    # It says at every attempt what we say once: ``broker_ready`` asks for the cause itself.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     return asyncio.run(run(chosen, settings))
 
@@ -65,7 +65,7 @@ async def _run(settings: Settings, settings_path: str | None, cursors: CursorFil
     pipeline = Pipeline(settings, settings_path, metrics)
     lanes = [Lane(source_of(s, settings), cursors, settings.lateness_s) for s in settings.ingest.sources]
     cursors.unwritten = Unwritten(log, metrics.state_unwritten)
-    web = await serve(metrics, settings.web, lambda: _why_not_ready(pipeline, cursors) or True)
+    web = await serve(metrics, settings.web, lambda: _why_not_ready(pipeline, lanes, cursors) or True)
     await pipeline.warm_up()
     log.info("ingest started", sources=[lane.source.kind for lane in lanes], kafka=settings.kafka.bootstrap)
     feeding = [pipeline.feed(lane) for lane in lanes]
@@ -87,10 +87,11 @@ async def _run(settings: Settings, settings_path: str | None, cursors: CursorFil
     return 0
 
 
-def _why_not_ready(pipeline: Pipeline, cursors: CursorFile) -> str:
+def _why_not_ready(pipeline: Pipeline, lanes: list[Lane], cursors: CursorFile) -> str:
     if not pipeline.is_warm:
         return "compiling"
-    return cursors.unwritten.fault if pipeline.sender.is_up else "the broker does not answer"
+    waits = (pipeline.sender.waiting_for, *(lane.source.waiting_for for lane in lanes), cursors.unwritten.fault)
+    return next((why for why in waits if why), "")
 
 
 async def _until_stopped(

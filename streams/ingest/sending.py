@@ -15,20 +15,21 @@ from aiokafka.errors import (
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
-    UnknownTopicOrPartitionError,
 )
 
-from detector.errors import ConfigError
 from streams.config import Kafka
 from streams.connection import aiokafka_settings
 from streams.ingest.packing import Message
 from streams.logs import logger
 from streams.metrics import Metrics
+from streams.reaching import broker_ready
+from streams.topics import Topic, Topics
 
 log = logger("ingest")
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 10.0
 PROBE_EVERY_S, PROBE_PATIENCE_S = 2.0, 5.0
 STOP_PATIENCE_S = 5.0
+NO_ANSWER = "the broker does not answer"
 FRAME_OVERHEAD_BYTES = 1024
 """Room for a record's and its batch's headers inside ``max_message_bytes``."""
 
@@ -48,14 +49,24 @@ def new_producer(kafka: Kafka) -> AIOKafkaProducer:
 
 
 class Sender:
-    """Sends messages in the order they were put; ``split`` makes two of one the broker finds too large."""
+    """Sends messages in the order they were put; ``split`` makes two of one the broker finds too large.
+
+    ``topics``: the frames' and the refusals'. ``waiting_for``: what keeps it from sending, or ''.
+    """
 
     def __init__(
-        self, kafka: Kafka, topic: str, most_in_flight: int, metrics: Metrics, split: Callable[[Message], list[Message]]
+        self,
+        kafka: Kafka,
+        topics: Topics,
+        most_in_flight: int,
+        metrics: Metrics,
+        split: Callable[[Message], list[Message]],
     ) -> None:
-        self.kafka, self.topic, self.most_in_flight, self.metrics = kafka, topic, most_in_flight, metrics
+        self.kafka, self.topic, self.most_in_flight, self.metrics = kafka, topics.events, most_in_flight, metrics
+        # Rows are spread over the partitions settings say; a topic with another number would mix shards up.
+        self._topics = [Topic(topics.events, kafka.partitions, {}), Topic(topics.rejected, 0, {})]
         self.split = split
-        self.is_up = False
+        self.is_up, self.waiting_for = False, NO_ANSWER
         self._fresh: deque[Message] = deque()
         self._sent: dict[asyncio.Future[Any], Message] = {}
         self._stir = asyncio.Event()
@@ -87,7 +98,7 @@ class Sender:
             await self._less.wait()
 
     async def run(self) -> None:
-        """Sends until cancelled. Raises ``ConfigError`` where settings and broker do not fit together."""
+        """Sends until cancelled. Raises as ``broker_ready`` does, where settings and broker do not fit together."""
         while True:
             producer = await self._connected()
             try:
@@ -101,14 +112,15 @@ class Sender:
     async def _connected(self) -> AIOKafkaProducer:
         wait_s, is_told = FIRST_WAIT_S, False
         while True:
+            await broker_ready(self.kafka, self._note_missing, self._topics, log)
             producer = new_producer(self.kafka)
             try:
                 await producer.start()
-                await self._check_partitions(producer)
             except (KafkaError, OSError, TimeoutError) as error:
+                self._note_missing(f"kafka: {type(error).__name__}: {error}"[:300])
                 if not is_told:
                     log.warning(
-                        "broker cannot be used, trying on", bootstrap=self.kafka.bootstrap, error=str(error)[:300]
+                        "broker cannot be used, trying on", bootstrap=self.kafka.bootstrap, error=self.waiting_for
                     )
                     is_told = True
                 await _stopped(producer)
@@ -121,16 +133,8 @@ class Sender:
             self._note_up(True)
             return producer
 
-    async def _check_partitions(self, producer: AIOKafkaProducer) -> None:
-        """Rows are spread over the partitions settings say; a topic with another number would mix shards up."""
-        try:
-            found = len(await producer.partitions_for(self.topic))
-        except UnknownTopicOrPartitionError as error:
-            raise KafkaError(f"topic {self.topic} does not exist: run `outpace topics`") from error
-        if found != self.kafka.partitions:
-            raise ConfigError(
-                f"topic {self.topic} has {found} partitions, kafka.partitions says {self.kafka.partitions}"
-            )
+    def _note_missing(self, missing: str) -> None:
+        self.waiting_for = missing
 
     async def _pump(self, producer: AIOKafkaProducer) -> None:
         """Returns when the producer is of no more use."""
@@ -217,7 +221,7 @@ class Sender:
             log.warning("broker lost, keeping what is unconfirmed", in_flight=self.in_flight)
         if is_up and not self.is_up:
             log.info("broker connected", bootstrap=self.kafka.bootstrap)
-        self.is_up = is_up
+        self.is_up, self.waiting_for = is_up, "" if is_up else NO_ANSWER
         self.metrics.broker_up.set(is_up)
 
 

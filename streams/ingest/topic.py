@@ -22,7 +22,9 @@ from streams.connection import aiokafka_settings
 from streams.ingest.arrivals import Arrival, Cursor
 from streams.logs import logger
 from streams.policy_files import SOURCES
+from streams.reaching import broker_ready
 from streams.reading import is_lines
+from streams.topics import Topic
 
 log = logger("ingest")
 POLL_MS = 200
@@ -45,9 +47,10 @@ class Message(Protocol):
 
 
 class RawTopic:
-    """The source of ``kind = "topic"``."""
+    """The source of ``kind = "topic"``. A topic that is not there is waited for."""
 
     kind = "topic"
+    waiting_for = ""
 
     def __init__(self, settings: TopicSource, kafka: Kafka) -> None:
         self.settings, self.kafka = settings, kafka
@@ -91,16 +94,17 @@ class RawTopic:
 
     async def _connected(self) -> AIOKafkaConsumer:
         wait_s, is_told = FIRST_WAIT_S, False
+        wanted, told_by = [Topic(self.settings.topic, 0, {})], log.bind(source=self.kind)
         while True:
+            await broker_ready(self.kafka, self._note_missing, wanted, told_by)
             consumer = self._new_consumer()
             try:
                 await consumer.start()
             except (KafkaError, OSError, TimeoutError) as error:
                 await consumer.stop()
+                self._note_missing(f"{self.settings.topic}: {type(error).__name__}: {error}"[:300])
                 if not is_told:
-                    log.warning(
-                        "raw topic cannot be read, trying on", topic=self.settings.topic, error=str(error)[:300]
-                    )
+                    log.warning("raw topic cannot be read, trying on", error=self.waiting_for)
                     is_told = True
                 await asyncio.sleep(wait_s)
                 wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
@@ -108,8 +112,11 @@ class RawTopic:
             except BaseException:
                 await consumer.stop()
                 raise
-            self._consumer = consumer
+            self._consumer, self.waiting_for = consumer, ""
             return consumer
+
+    def _note_missing(self, missing: str) -> None:
+        self.waiting_for = missing
 
     def _new_consumer(self) -> AIOKafkaConsumer:
         session_ms = int(self.kafka.session_timeout_s * 1000)
