@@ -9,6 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from detector.errors import OutpaceError, Rejection
+from detector.sources.timestamps import format_time
 from streams.config import Settings
 from streams.ingest.arrivals import Arrival, Source
 from streams.ingest.cursors import CursorFile
@@ -169,11 +170,11 @@ class Pipeline:
 
     def _refuse_too_large(self, message: Message) -> None:
         """One event no message can hold, or a refusal the broker finds too large: named, and counted, but not kept."""
+        stamped = f" of {format_time(int(message.columns.time_ns[0]))}" if len(message.rows) else ""
+        reason = f"one event{stamped} packs to {len(message.value)} bytes"
         for ticket, _count in message.shares:
             arrival = ticket.arrival
-            what = Rejection(
-                arrival.block.origin, arrival.block.position, "$", f"one event packs to {len(message.value)} bytes"
-            )
+            what = Rejection(arrival.block.origin, arrival.block.position, "$", reason)
             if message.topic != self.rejected_topic:
                 self._refuse(refused(what, "", arrival.received_ns), ticket, "size")
             else:

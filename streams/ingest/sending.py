@@ -2,9 +2,13 @@
 
 The producer is idempotent and keeps order while it lives. When it fails for good it is replaced, and everything unconfirmed is sent again
 in order: duplicates are dropped by event id, nothing is lost.
+
+A broker that takes smaller messages than the settings believe refuses whole batches, each frame in them alike. From then on every message is
+a batch of its own, so that what is refused is known to be too large by itself; only that is cut in two, or refused if it is one event.
 """
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -34,15 +38,15 @@ FRAME_OVERHEAD_BYTES = 1024
 """Room for a record's and its batch's headers inside ``max_message_bytes``."""
 
 
-def new_producer(kafka: Kafka) -> AIOKafkaProducer:
-    """A producer that waits for every replica and never reorders."""
+def new_producer(kafka: Kafka, is_one_a_batch: bool = False) -> AIOKafkaProducer:
+    """A producer that waits for every replica and never reorders. ``is_one_a_batch``: no two messages share a batch."""
     return AIOKafkaProducer(
         **aiokafka_settings(kafka),
         acks="all",
         enable_idempotence=True,
         compression_type=None if kafka.compression == "none" else kafka.compression,
         linger_ms=1,
-        max_batch_size=min(1 << 20, kafka.max_message_bytes),
+        max_batch_size=1 if is_one_a_batch else min(1 << 20, kafka.max_message_bytes),
         max_request_size=kafka.max_message_bytes,
         request_timeout_ms=10_000,
     )
@@ -69,6 +73,8 @@ class Sender:
         self.is_up, self.waiting_for = False, NO_ANSWER
         self._fresh: deque[Message] = deque()
         self._sent: dict[asyncio.Future[Any], Message] = {}
+        self._refused: set[asyncio.Future[Any]] = set()
+        self._is_one_a_batch, self._refused_bytes = False, sys.maxsize
         self._stir = asyncio.Event()
         self._less = asyncio.Event()
         self._broken: asyncio.Event = asyncio.Event()
@@ -103,7 +109,8 @@ class Sender:
             producer = await self._connected()
             try:
                 await self._pump(producer)
-                self._note_up(False)
+                if not self._refused:
+                    self._note_up(False)
             finally:
                 self.metrics.broker_up.set(0)
                 await _stopped(producer)
@@ -113,7 +120,7 @@ class Sender:
         wait_s, is_told = FIRST_WAIT_S, False
         while True:
             await broker_ready(self.kafka, self._note_missing, self._topics, log)
-            producer = new_producer(self.kafka)
+            producer = new_producer(self.kafka, self._is_one_a_batch)
             try:
                 await producer.start()
             except (KafkaError, OSError, TimeoutError) as error:
@@ -156,12 +163,13 @@ class Sender:
 
     async def _send_first(self, producer: AIOKafkaProducer) -> None:
         message = self._fresh[0]
+        if len(message.value) >= self._refused_bytes and len(message.rows) > 1:
+            self._cut_first()
+            return
         try:
             future = await producer.send(message.topic, message.value, partition=message.partition)
         except (MessageSizeTooLargeError, RecordListTooLargeError):
-            self._fresh.popleft()
-            self._fresh.extendleft(reversed(self.split(message)))
-            self._note_less()
+            self._cut_first()
             return
         except KafkaTimeoutError:
             return  # not taken in: still the first, tried again
@@ -173,6 +181,10 @@ class Sender:
         self._fresh.popleft()
         self._sent[future] = message
         future.add_done_callback(self._confirmed)
+
+    def _cut_first(self) -> None:
+        self._fresh.extendleft(reversed(self.split(self._fresh.popleft())))
+        self._note_less()
 
     def _confirmed(self, future: "asyncio.Future[Any]") -> None:
         error = None if future.cancelled() else future.exception()
@@ -186,21 +198,40 @@ class Sender:
 
     def _failed(self, future: "asyncio.Future[Any]", error: BaseException | None) -> None:
         if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
-            message = self._sent.pop(future)
-            self._fresh.extendleft(reversed(self.split(message)))
-            self._stir.set()
-            self._note_less()
+            self._note_refused(self._sent[future])
+            self._refused.add(future)
+            self._broken.set()  # what follows a refused batch is out of sequence
         elif not self._broken.is_set():
             log.error("frames not confirmed, sending them again", error=f"{type(error).__name__}: {error}"[:300])
             self._broken.set()
 
     def _take_back(self) -> None:
-        """Everything unconfirmed goes to the front again, in the order it was sent."""
-        for future in self._sent:
+        """Everything unconfirmed goes to the front again, in the order it was sent; what was refused by itself, cut."""
+        back: list[Message] = []
+        for future, message in self._sent.items():
             future.remove_done_callback(self._confirmed)
-        self._fresh.extendleft(reversed(self._sent.values()))
+            is_too_large = self._is_one_a_batch and future in self._refused
+            back += self._cut(message) if is_too_large else [message]
+        self._fresh.extendleft(reversed(back))
+        self._is_one_a_batch |= bool(self._refused)
         self._sent.clear()
+        self._refused.clear()
         self._stir.set()
+        self._note_less()
+
+    def _cut(self, message: Message) -> list[Message]:
+        """Two of one; larger ones need not be tried any more."""
+        if len(message.rows) > 1:
+            self._refused_bytes = min(self._refused_bytes, len(message.value))
+        return self.split(message)
+
+    def _note_refused(self, message: Message) -> None:
+        if not self._is_one_a_batch and not self._refused:
+            log.warning(
+                "the broker refuses messages of this size, cutting them: raise the topic's max.message.bytes or lower kafka.max_message_bytes",
+                topic=message.topic,
+                bytes=len(message.value),
+            )
 
     def _note_less(self) -> None:
         self.metrics.in_flight.set(self.in_flight)
