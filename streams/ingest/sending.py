@@ -150,7 +150,7 @@ class Sender:
         broken = asyncio.create_task(self._broken.wait())
         try:
             while not self._broken.is_set():
-                if not self._fresh:
+                if not self._fresh or self._is_behind(self._fresh[0]):
                     self._stir.clear()
                     stirred = asyncio.create_task(self._stir.wait())
                     await asyncio.wait({stirred, broken}, return_when=asyncio.FIRST_COMPLETED)
@@ -160,6 +160,11 @@ class Sender:
         finally:
             probe.cancel()
             broken.cancel()
+
+    def _is_behind(self, message: Message) -> bool:
+        """Whether one before it may yet be refused: a new producer's next batch is taken though one before it was not."""
+        place = message.topic, message.partition
+        return self._is_one_a_batch and any((m.topic, m.partition) == place for m in self._sent.values())
 
     async def _send_first(self, producer: AIOKafkaProducer) -> None:
         message = self._fresh[0]
@@ -193,6 +198,7 @@ class Sender:
             return
         message = self._sent.pop(future)
         message.confirm()
+        self._stir.set()
         self.metrics.frames.labels("sent").inc(message.topic == self.topic)
         self._note_less()
 
@@ -238,7 +244,8 @@ class Sender:
         self._less.set()
 
     async def _probe(self, producer: AIOKafkaProducer) -> None:
-        """Asks the broker how it is, so that an outage shows even while nothing is sent."""
+        """Asks the broker how it is, so that an outage or a topic taken away shows even while nothing is sent."""
+        seen: set[str] = set()
         while True:
             await asyncio.sleep(PROBE_EVERY_S)
             try:
@@ -246,6 +253,11 @@ class Sender:
             except (KafkaError, OSError, TimeoutError):
                 answered = False
             self._note_up(bool(answered))
+            found = {topic.name for topic in self._topics if producer.client.cluster.partitions_for_topic(topic.name)}
+            if answered and seen - found:
+                # An idempotent producer would try the frames of a deleted topic for ever, without a word.
+                self._broken.set()
+            seen |= found
 
     def _note_up(self, is_up: bool) -> None:
         if self.is_up and not is_up:
