@@ -28,11 +28,12 @@ from streams import checkpoint, newest
 from streams.config import Settings
 from streams.engine_metrics import EngineMetrics
 from streams.exchange import Exchange, shared_message, without_the_others
+from streams.fitting import OVERHEAD_BYTES, fitted
 from streams.ingest.refused import refused
 from streams.logs import log_decision, logger
 from streams.metrics import Metrics
 from streams.newest import newest_of
-from streams.respond.commands import Seal
+from streams.respond.commands import MOST_BYTES, MOST_DECISION_BYTES, Seal
 from streams.second_stage import HOST, SecondStage, link_message
 from streams.shard import Applied, Decided, Initial, Shard
 from streams.sightings import Watch, sighting_message
@@ -299,10 +300,11 @@ class Scorer:
     async def _tell(self, desk: Desk, decided: Decided) -> None:
         decision, received_ns = decided
         key = decision.credential.encode()
-        told = msgspec.json.encode(decision)
+        told = msgspec.json.encode(fitted(decision, self._room(key, MOST_DECISION_BYTES)))
         signed = self.seal.signed(decision.decision_id, told, time.time()) if self.seal else None
         await self._send(desk, self.topics.decisions, key, told, signed)
-        command = command_of(decision, self.settings, self._fleet_size() if self.settings.armed else 0)
+        acted_on = fitted(decision, self._room(key, MOST_BYTES))  # what a command says, its decision says
+        command = command_of(acted_on, self.settings, self._fleet_size() if self.settings.armed else 0)
         if command is not None:
             body = msgspec.json.encode(command)
             headers = self.seal.headers(command, body, time.time()) if self.seal else None
@@ -310,6 +312,10 @@ class Scorer:
         seconds = (time.time_ns() - received_ns) / 1e9 if received_ns else None
         self.metrics.note_decision(decision, seconds)
         log_decision(decision, seconds)
+
+    def _room(self, key: bytes, most_bytes: int) -> int:
+        """Bytes a value under ``key`` may have, for the broker and for a responder that takes ``most_bytes``."""
+        return min(most_bytes, self.settings.kafka.max_message_bytes - len(key)) - OVERHEAD_BYTES
 
     def _fleet_size(self) -> int:
         """Identities of the whole fleet, as far as this worker's share of the partitions tells: each principal falls into any of them alike. Counted now and then; at least one."""

@@ -516,3 +516,37 @@ def test_an_initial_state_that_does_not_fit_says_that_it_is_what_does_not_fit() 
         assert str(bench.scorer.failure).startswith("worker.initial_state: saved state is not readable")
 
     run(test)
+
+
+def long_named(letters: int) -> list[bytes]:
+    """Frames of the same theft at a service with a name that long, which the reasons say again."""
+    stolen = [record | {"eventSource": "x" * letters} for record in stolen_key(3000 * 60.0)]
+    arrival = Arrival(Block(jsonl([*routine(3000), *stolen]), "log", 1, True), None, Cursor("", 0), NOW_NS)
+    rows, columns, _ = Normaliser(Settings(), None, lambda: NOW_NS).take(arrival, "path")
+    cuts = [*range(0, 3000, FRAME), *range(3000, len(rows) + 1)]
+    return [pack_columns(rows[a:b], columns.cut(a, b), 0, 0) for a, b in itertools.pairwise(cuts)]
+
+
+def test_a_decision_no_message_can_hold_is_cut_and_its_command_kept() -> None:
+    async def test() -> None:
+        bench, most = Bench(), 65_536
+        bench.scorer.settings = msgspec.structs.replace(
+            SETTINGS, kafka=msgspec.structs.replace(SETTINGS.kafka, max_message_bytes=most)
+        )
+        send = bench.out.send
+
+        async def limited(topic: str, key: bytes, value: bytes) -> Awaitable[Any]:
+            if len(key) + len(value) > most:
+                raise MessageSizeTooLargeError
+            return await send(topic, key, value)
+
+        bench.scorer.send = limited
+        for offset, frame in enumerate(long_named(40_000)):
+            await bench.take(offset, frame)
+        decision, [command] = bench.out.of("decisions")[-1], bench.out.of("revocations")
+        assert decision["reasons"][-1]["signal"] == "cut"
+        assert decision["credential"] == command["credential"]
+        assert decision["decision_id"] == command["decision_id"]
+        assert not bench.scorer.failure
+
+    run(test)
