@@ -289,3 +289,20 @@ def test_a_snapshot_of_another_version_ends_it_with_code_2_and_stays_until_the_o
     deployment.feed(LINES[:100], IDS[:100])
     until(lambda: committed(deployment) == end(deployment) > ended, "new frames acknowledged", PATIENCE_S)
     assert said(worker, "partition taken without a snapshot")[-1]["offset"] == ended
+
+
+def test_a_decision_no_message_can_hold_is_told_cut_and_commanded(kafka_settings: Kafka, tmp_path: Path) -> None:
+    """Reasons say a service's name again; two of them no longer fit the smallest message settings allow."""
+    kafka = msgspec.structs.replace(kafka_settings, partitions=1, max_message_bytes=65_536)
+    create_topics(kafka)
+    theft = [record | {"eventSource": "x" * 40_000} for record in RECORDS[2000:]]
+    with Deployment(kafka, tmp_path / "deployment", None, Worker(snapshot_every_s=0.2, block_bytes=1 << 14)) as d:
+        d.start(1)
+        d.feed([*LINES[:2000], *(jsonl([record]) for record in theft)], IDS)
+        until(lambda: d.out.commands, "a command", PATIENCE_S)
+        command = d.out.commands[0]
+        told = [r for r in d.out.decisions if r["decision_id"] == command["decision_id"]]
+        assert told[0]["reasons"][-1]["signal"] == "cut"
+        assert told[0]["action"] == command["action"]
+        assert not said(d.workers[0], "no message can hold a decision")
+        until(lambda: acknowledged(d), "all frames acknowledged", PATIENCE_S)
