@@ -9,6 +9,7 @@ from faust.types.transports import TransportT
 
 from streams import connection
 from streams.config import Settings
+from streams.topics import worker_group
 
 FETCH_WAIT_MS = 150
 """How long the broker may hold a fetch back while it has nothing. Faust says 1500: so long a hand-over waits for every seek to take effect, several times over."""
@@ -56,7 +57,7 @@ class App(faust.App):
 
 def new_app(settings: Settings) -> faust.App:
     """The worker's app. Its group and its changelog carry the prefix."""
-    return App(f"{settings.kafka.prefix}-worker", **faust_options(settings))
+    return App(worker_group(settings.kafka), **faust_options(settings))
 
 
 def changelog_options(settings: Settings) -> dict[str, Any]:

@@ -36,6 +36,24 @@ class Topics(NamedTuple):
         return cls(*(f"{prefix}.{name}" for name in cls._fields))
 
 
+def worker_group(kafka: Kafka) -> str:
+    """The workers' consumer group, and their Faust app's id.
+
+    >>> worker_group(Kafka())
+    'outpace-worker'
+    """
+    return f"{kafka.prefix}-worker"
+
+
+def snapshots_changelog(kafka: Kafka) -> str:
+    """The topic Faust makes for the workers' snapshots.
+
+    >>> snapshots_changelog(Kafka())
+    'outpace-worker-snapshots-changelog'
+    """
+    return f"{worker_group(kafka)}-snapshots-changelog"
+
+
 def layout(kafka: Kafka) -> list[Topic]:
     """Every topic Outpace writes, and the one others may write raw records to, as they should be."""
     names = Topics.under(kafka.prefix)

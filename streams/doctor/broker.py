@@ -18,7 +18,7 @@ from streams.config import Kafka, TopicSource
 from streams.connection import aiokafka_settings
 from streams.doctor.finding import Finding, fault, ok, skipped, within_limit
 from streams.reach import Answer, answers
-from streams.topics import Topic, layout
+from streams.topics import Topic, layout, snapshots_changelog, worker_group
 
 CODECS = ("gzip", "snappy", "lz4", "zstd")
 NEEDED = {"DESCRIBE": "Describe", "DESCRIBE_CONFIGS": "DescribeConfigs", "READ": "Read", "WRITE": "Write"}
@@ -69,7 +69,9 @@ def _topic_findings(kafka: Kafka, sources: Sequence[TopicSource]) -> list[Findin
         names = [topic.name for topic in layout(kafka)]
         described = describe(client, names)
         found += _layout_findings(kafka, described)
-        found += _permission_findings(kafka, described)
+        # The workers make this one themselves: missing, it is nothing to tell.
+        found += _permission_findings(kafka, described | describe(client, [snapshots_changelog(kafka)]))
+        found.append(_group_finding(kafka, client))
         for source in sources:
             found += _raw_topic_findings(client, source)
     return found
@@ -98,11 +100,30 @@ def _permission_findings(kafka: Kafka, described: dict[str, Described]) -> list[
         return [skipped("permissions", "no topic to ask about")]
     who = kafka.username or "of this connection"
     return [
-        fault(
-            "permissions", f"{', '.join(topics)}: may not {denied}", f"allow user {who} {denied} under {kafka.prefix}."
-        )
+        fault("permissions", f"{', '.join(topics)}: may not {denied}", f"allow user {who} {denied} on {_where(kafka)}")
         for denied, topics in names.items()
     ] or [ok("permissions", f"read, write and describe on {len(described)} topics")]
+
+
+def _where(kafka: Kafka) -> str:
+    """The topics a user needs, in the words of access rules.
+
+    >>> _where(Kafka())
+    "topics prefixed 'outpace.' and on outpace-worker-snapshots-changelog"
+    """
+    return f"topics prefixed '{kafka.prefix}.' and on {snapshots_changelog(kafka)}"
+
+
+def _group_finding(kafka: Kafka, client: KafkaAdminClient) -> Finding:
+    """Workers read frames as a group."""
+    check, group = "worker group", worker_group(kafka)
+    try:
+        if _may_join(client, group):
+            return ok(check, f"frames read as group {group}")
+    except CoordinatorNotAvailableError:
+        return skipped(check, f"no broker coordinates {group} yet")
+    who = kafka.username or "of this connection"
+    return fault(check, f"may not read as group {group}", f"allow user {who} Read on group {group}")
 
 
 def _raw_topic_findings(client: KafkaAdminClient, source: TopicSource) -> list[Finding]:

@@ -165,6 +165,36 @@ def test_missing_permissions_are_named_and_what_needs_them_is_skipped(
     assert lines["topics"]["state"] == "ok"
 
 
+def test_what_a_worker_needs_besides_our_topics_is_named(
+    guarded_broker: SharedBroker, prefix: str, examine: Examine
+) -> None:
+    kafka, everything = (
+        guarded_broker.kafka(prefix),
+        (ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE_CONFIGS),
+    )
+    create_topics(kafka)
+    guest, changelog, group = (
+        guarded_broker.kafka(prefix, GUEST),
+        f"{prefix}-worker-snapshots-changelog",
+        f"{prefix}-worker",
+    )
+    with connected(kafka) as client:
+        create(client, [Topic(changelog, 1, {})])
+        _allow(client, f"{prefix}.", *everything)
+    code, lines = examine(guest)
+    assert code == 1
+    assert lines["permissions"]["text"] == f"{changelog}: may not Describe, DescribeConfigs, Read, Write"
+    assert lines["permissions"]["todo"].endswith(f"on topics prefixed '{prefix}.' and on {changelog}")
+    assert lines["worker group"]["text"] == f"may not read as group {group}"
+    assert lines["worker group"]["todo"] == f"allow user {GUEST} Read on group {group}"
+    with connected(kafka) as client:
+        _allow(client, changelog, *everything)
+        named = ResourcePattern(ResourceType.GROUP, group, ACLResourcePatternType.LITERAL)
+        client.create_acls([ACL(f"User:{GUEST}", "*", ACLOperation.READ, ACLPermissionType.ALLOW, named)])
+    _, lines = examine(guest)
+    assert {lines[name]["state"] for name in ("permissions", "worker group")} == {"ok"}
+
+
 def test_a_group_one_may_not_read_as_is_named(guarded_broker: SharedBroker, prefix: str, examine: Examine) -> None:
     raw = f"{prefix}.raw"
     with connected(guarded_broker.kafka(prefix)) as client:
