@@ -258,7 +258,7 @@ def walk(
         describe(s, q, c, x, e, fact, row, now, knobs)
         used_to_work = fact >= 0 and s.facts[fact].ok != 0 and not x.is_young
         score(s, q, c, x, e, used_to_work, now, knobs)
-        iterate(q, x, e, now, previous_s, knobs.steps[e.provider])
+        iterate(q, x, e, now, previous_s, 1.0 if x.is_cold else knobs.steps[e.provider])
         accumulate(q, x)
         follow(s, q, x, e)
         if e.minted != np.uint64(0):

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from benchmarks.broker import ADMIN
+from benchmarks.commands import INGEST
 from benchmarks.deployment import Process, until
 from benchmarks.shared import SharedBroker
 from streams.admin import connected, create, create_topics
@@ -48,7 +49,7 @@ def test_a_refused_password_ends_it_with_one_line(
     wrong.write_text("not-the-password")
     kafka = msgspec.structs.replace(guarded_broker.kafka(prefix), password=f"file:{wrong}")
     sources = (TopicSource(f"{prefix}.raw", prefix),) if has_raw_topic else ()
-    with Process("ingest", settings_for(kafka, tmp_path, *sources), tmp_path, "ingest") as ingest:
+    with Process(INGEST, settings_for(kafka, tmp_path, *sources), tmp_path, "ingest") as ingest:
         until(lambda: not ingest.is_running, "its end", PATIENCE_S)
         assert ingest.end() == 2
     last = ingest.log.read_text().splitlines()[-1]
@@ -67,7 +68,7 @@ def test_what_is_wrong_with_the_connection_is_told_once_and_shown(
     guarded_broker: SharedBroker, prefix: str, tmp_path: Path, changed: dict[str, str], told: str
 ) -> None:
     kafka = msgspec.structs.replace(guarded_broker.kafka(prefix), **changed)
-    with Process("ingest", settings_for(kafka, tmp_path), tmp_path, "ingest") as ingest:
+    with Process(INGEST, settings_for(kafka, tmp_path), tmp_path, "ingest") as ingest:
         until(lambda: told in ingest.ask("/health/ready")[1], "why it is not ready", PATIENCE_S)
         assert ingest.ask("/health/ready")[0] == 503
         assert ingest.ask("/health/live")[0] == 200
@@ -81,7 +82,7 @@ def test_topics_that_are_not_there_are_named_and_what_came_meanwhile_is_sent_onc
 ) -> None:
     kafka, topics = kafka_settings, Topics.under(kafka_settings.prefix)
     write(tmp_path, [*lines(0, 50), b"nonsense", *lines(50, 50)])
-    with Process("ingest", settings_for(kafka, tmp_path), tmp_path, "ingest") as ingest:
+    with Process(INGEST, settings_for(kafka, tmp_path), tmp_path, "ingest") as ingest:
         both = f"topics do not exist: {topics.events}, {topics.rejected}; run `outpace topics`"
         until(lambda: both in ingest.ask("/health/ready")[1], "why it is not ready", PATIENCE_S)
         with connected(kafka) as client:
@@ -105,7 +106,7 @@ def test_a_topic_taken_away_meanwhile_is_named_and_nothing_of_what_comes_is_lost
 ) -> None:
     kafka, topics = kafka_settings, Topics.under(kafka_settings.prefix)
     create_topics(kafka)
-    with Process("ingest", settings_for(kafka, tmp_path), tmp_path, "ingest") as ingest:
+    with Process(INGEST, settings_for(kafka, tmp_path), tmp_path, "ingest") as ingest:
         until(lambda: ingest.is_ready, "ready", PATIENCE_S)
         with connected(kafka) as client:
             client.delete_topics([getattr(topics, kind)])
@@ -133,7 +134,7 @@ def test_a_raw_topic_that_is_not_there_is_named_and_read_once_it_is(
         topics = Topics.under(kafka.prefix)
         create(client, [Topic(topics.events, kafka.partitions, {}), Topic(topics.rejected, 1, {})])
     settings = settings_for(kafka, tmp_path, TopicSource(raw, f"{kafka.prefix}-group"))
-    with Process("ingest", settings, tmp_path, "ingest") as ingest:
+    with Process(INGEST, settings, tmp_path, "ingest") as ingest:
         why = f"topics do not exist: {raw}; {todo}"
         until(lambda: why in ingest.ask("/health/ready")[1], "why it is not ready", PATIENCE_S)
         assert ingest.ask("/health/ready")[0] == 503

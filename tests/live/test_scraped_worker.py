@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from conftest import START_S, jsonl, routine, stolen_key
 
+from benchmarks import commands
 from benchmarks.deployment import Deployment, Process, until
 from benchmarks.shared import SharedBroker
 from streams.admin import create_topics
@@ -49,7 +50,7 @@ def scraped(broker: SharedBroker, tmp_path_factory: pytest.TempPathFactory) -> I
         made = stack.enter_context(Deployment(kafka, folder / "deployment", None, Worker(snapshot_every_s=0.5)))
         small = msgspec.structs.replace(made.settings.ingest, frame_events=FRAME_EVENTS)
         made.settings = msgspec.structs.replace(made.settings, ingest=small)
-        made.ingest = Process("ingest", made.settings, made.folder, "ingest-of-small-frames")
+        made.ingest = Process(commands.INGEST, made.settings, made.folder, "ingest-of-small-frames")
         worker = made.new_worker()
         server = stack.enter_context(prometheus_of(folder, worker.port, made.ingest.port))
         made.ingest.start()
