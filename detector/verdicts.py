@@ -1,7 +1,7 @@
 """From a crossing to a decision record, and what was already said: the same for both stages."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -27,9 +27,14 @@ WITHOUT_BITS = (crossings.CERTAIN, crossings.SOURCE_ALERTED, crossings.SOURCE_RE
 def knobs_of(policy: Policy, decides: bool) -> crossings.Knobs:
     """A policy's numbers as the compiled loop takes them."""
     evidence, budget = policy.evidence, policy.budget
+    shipped = [evidence.margins_bits.get(provider.name.lower(), MARGIN_BITS) for provider in Provider]
+    margins = np.array([[margin_bits(budget.revoke_one_in(path), bits) for path in PATHS] for bits in shipped])
+    # Near the offset all tails are alike; above a revocation alerts are only where their budget is the rarer one.
+    alerts = np.array([margin_bits(budget.alert_one_in(path)) for path in PATHS])
+    rarer = np.array([[margin_bits(budget.alert_one_in(path), bits) for path in PATHS] for bits in shipped])
     return crossings.Knobs(
-        margins=_margins(policy, budget.revoke_one_in),
-        alert_margins=_margins(policy, budget.alert_one_in),
+        margins=margins,
+        alert_margins=np.minimum(alerts, np.maximum(margins, rarer)),
         steps=np.array([evidence.steps.get(provider.name.lower(), 1.0) for provider in Provider]),
         cold_alert=evidence.cold_alert_bits,
         cold_revoke=evidence.cold_revoke_bits if policy.cold_start_acts else NEVER_BITS,
@@ -38,11 +43,6 @@ def knobs_of(policy: Policy, decides: bool) -> crossings.Knobs:
         vocabulary=5000.0,
         decides=decides,
     )
-
-
-def _margins(policy: Policy, one_in: Callable[[str], float]) -> np.ndarray:
-    shipped = [policy.evidence.margins_bits.get(provider.name.lower(), MARGIN_BITS) for provider in Provider]
-    return np.array([[margin_bits(one_in(path), bits) for path in PATHS] for bits in shipped])
 
 
 class Verdicts:

@@ -68,8 +68,17 @@ def test_a_provider_has_a_margin_of_its_own() -> None:
     knobs = knobs_of(Policy(evidence=Evidence(margins_bits={"okta": 4.0})), True)
     at = {p: knobs.margins[p, Path.WORKLOAD] for p in (Provider.AWS, Provider.OKTA)}
     assert at == {Provider.AWS: margin_bits(10_000.0), Provider.OKTA: 4.0}
-    ratio = knobs.margins[Provider.OKTA] - knobs.alert_margins[Provider.OKTA]
-    assert ratio.tolist() == (knobs.margins[Provider.AWS] - knobs.alert_margins[Provider.AWS]).tolist()
+
+
+def test_alerts_are_promised_near_the_offset_where_all_tails_are_alike_but_never_above_a_revocation() -> None:
+    knobs = knobs_of(Policy(evidence=Evidence(margins_bits={"okta": 4.0, "github": 0.0})), True)
+    at = {p: knobs.alert_margins[p, Path.WORKLOAD] for p in (Provider.AWS, Provider.OKTA, Provider.GITHUB)}
+    assert at == {Provider.AWS: margin_bits(1_000.0), Provider.OKTA: margin_bits(1_000.0), Provider.GITHUB: 0.0}
+
+
+def test_alerts_may_be_promised_rarer_than_revocations() -> None:
+    knobs = knobs_of(Policy(budget=Budget(alert_one_in_identity_days=1e9)), True)
+    assert (knobs.alert_margins > knobs.margins + 20.0).all()
 
 
 def test_a_step_weighs_more_where_a_log_says_little() -> None:
