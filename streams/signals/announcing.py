@@ -17,7 +17,7 @@ from streams.logs import logger
 from streams.message_versions import other_version
 from streams.metrics import Metrics
 from streams.respond.commands import Headers, Refusal, RefusedCommandError, Seal
-from streams.signals.outgoing import Happening, Outcome, of_decision, of_outcome, set_of
+from streams.signals.outgoing import RESTORED, Happening, Outcome, of_decision, of_outcome, set_of
 from streams.signals.settings import Transmit
 from streams.signals.transmitter import Message, Transmitter
 from streams.topics import Topics
@@ -107,8 +107,9 @@ class Announcer:
         if topic == self._decisions:
             decision = msgspec.json.decode(value, type=Decision)
             return of_decision(decision, self.settings.announce == "decisions")
-        is_announced = self.settings.announce == "outcomes"
-        return of_outcome(msgspec.json.decode(value, type=Outcome)) if is_announced else None
+        outcome = msgspec.json.decode(value, type=Outcome)
+        is_own_word = self.settings.announce == "decisions" and outcome.state == RESTORED  # no decision says that
+        return of_outcome(outcome) if is_own_word or self.settings.announce == "outcomes" else None
 
     def _note_up(self, is_up: bool) -> None:
         self.is_up = is_up

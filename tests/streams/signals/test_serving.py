@@ -246,6 +246,18 @@ def test_records_of_both_topics_are_read_and_bad_ones_counted(tmp_path: Path, se
     reading.transmitter.outbox.store.close()
 
 
+@pytest.mark.parametrize(("announce", "told"), [("outcomes", 1), ("decisions", 1), ("nothing", 0)])
+def test_who_is_told_what_was_decided_is_told_too_what_was_given_back(
+    tmp_path: Path, seal: Seal, announce: str, told: int
+) -> None:
+    reading = announcer(tmp_path, seal, announce)
+    given = outcome().replace(b'"accepted"', b'"restored"').replace(b"revoke_session", b"quarantine_principal")
+    assert len(reading.messages("outpace.outcomes", *signed(seal, given))) == told
+    done = reading.messages("outpace.outcomes", *signed(seal, outcome()))
+    assert len(done) == (1 if announce == "outcomes" else 0)
+    reading.transmitter.outbox.store.close()
+
+
 @pytest.mark.parametrize(("topic", "what"), [("outpace.decisions", "decision"), ("outpace.outcomes", "outcome")])
 def test_a_record_of_another_version_is_told_counted_and_not_announced(
     tmp_path: Path, seal: Seal, capsys: pytest.CaptureFixture[str], topic: str, what: str
