@@ -19,6 +19,7 @@ from detector.links import Link, Links, SavedLinks
 from detector.policy.grants import Held
 from detector.policy.leases import Use
 from detector.trails import BUCKETS, Trails
+from detector.versions import unlike
 
 MAGIC = b"OUTPACE\x00"
 VERSION = 7
@@ -121,8 +122,8 @@ def checked(data: bytes) -> Any:
         raise StateError("not a saved Outpace state")
     at = len(MAGIC)
     version = int.from_bytes(data[at : at + 4], "little")
-    if version != VERSION:
-        raise OtherVersionError(f"saved state of version {version}, this Outpace reads version {VERSION}")
+    if other := unlike(version, VERSION):
+        raise OtherVersionError(f"saved state of {other}")
     digest, body = data[at + 4 : at + 4 + _DIGEST], data[at + 4 + _DIGEST :]
     if blake2b(body, digest_size=_DIGEST).digest() != digest:
         raise StateError("saved state is damaged: its checksum does not match")

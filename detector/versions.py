@@ -18,11 +18,20 @@ def version_of(data: bytes) -> int | None:
     return found if type(found) is int else None
 
 
+def unlike(found: int, version: int) -> str:
+    """What a refusal says of a version that is not ``version``; '' where it is.
+
+    >>> unlike(7, 2), unlike(2, 2)
+    ('version 7, this Outpace reads version 2', '')
+    """
+    return "" if found == version else f"version {found}, this Outpace reads version {version}"
+
+
 def other_version(data: bytes, version: int) -> str:
-    """What a refusal says of the version, where that is another than ``version``; else ''.
+    """What a refusal says of the version an array says it is of, where that is another than ``version``; else ''.
 
     >>> other_version(msgspec.msgpack.encode([7]), 2), other_version(b"", 2)
     ('version 7, this Outpace reads version 2', '')
     """
     found = version_of(data)
-    return "" if found is None or found == version else f"version {found}, this Outpace reads version {version}"
+    return "" if found is None else unlike(found, version)

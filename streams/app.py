@@ -28,7 +28,7 @@ from streams.second_stage import HOST
 from streams.shard import Initial
 from streams.snapshot_table import SnapshotTable
 from streams.terminal import printable
-from streams.topics import Topics
+from streams.topics import Topics, snapshots_changelog
 from streams.warm_up import stays, warm_up
 
 log = logs.logger("worker")
@@ -438,7 +438,7 @@ def _refusal(error: StateError, settings: Settings) -> StateError:
     """What the operator reads who started a worker on a state it cannot go on from."""
     if not isinstance(error, OtherVersionError):
         return error
-    topic = f"{settings.kafka.prefix}-worker-snapshots-changelog"
+    topic = snapshots_changelog(settings.kafka)
     return OtherVersionError(
         f"{error}; nothing was deleted: run the version that wrote it, or stop all workers and delete topic {topic} to start afresh"
     )

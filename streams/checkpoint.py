@@ -22,6 +22,7 @@ from numba import njit
 from detector import snapshot
 from detector.engine import Engine
 from detector.errors import OtherVersionError, StateError
+from detector.versions import unlike
 
 VERSION = 2
 LEVEL = 1
@@ -260,11 +261,10 @@ def _other_version(manifest: bytes) -> str:
         found = msgspec.msgpack.decode(manifest, type=_Versions)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""  # damaged
-    if found.version != VERSION:
-        return f"version {found.version}, this Outpace reads version {VERSION}"
-    if found.state_version not in (0, snapshot.VERSION):
-        return f"its state is of version {found.state_version}, this Outpace reads version {snapshot.VERSION}"
-    return ""
+    if other := unlike(found.version, VERSION):
+        return other
+    other = unlike(found.state_version or snapshot.VERSION, snapshot.VERSION)
+    return f"its state is of {other}" if other else ""
 
 
 def writer_name(store: Store, partition: int, whose: str, now_ns: int) -> str:

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from detector.versions import unlike
+
 
 class _Versioned(msgspec.Struct):
     version: int = 1
@@ -22,4 +24,4 @@ def other_version(body: bytes, kind: type[msgspec.Struct]) -> str:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     wanted = next(field.default for field in msgspec.structs.fields(kind) if field.name == "version")
-    return "" if found == wanted else f"version {found}, this Outpace reads version {wanted}"
+    return unlike(found, wanted)

@@ -11,7 +11,7 @@ import msgspec
 from detector.config import Policy
 from detector.errors import OtherVersionError, StateError
 from detector.links import Link, Links, SavedLinks
-from detector.versions import other_version
+from detector.versions import other_version, unlike
 from streams.shard import Decided
 
 VERSION = 1
@@ -75,8 +75,8 @@ class SecondStage:
             saved = msgspec.msgpack.decode(data, type=_Saved)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StateError(f"second stage is not readable: {error}") from error
-        if saved.version != VERSION:
-            raise OtherVersionError(f"second stage of version {saved.version}, this Outpace reads version {VERSION}")
+        if other := unlike(saved.version, VERSION):
+            raise OtherVersionError(f"second stage of {other}")
         if len(saved.clocks) != len(self.clocks):
             raise StateError(f"second stage of {len(saved.clocks)} shards, the settings want {len(self.clocks)}")
         self.links.restore(saved.links)
