@@ -283,7 +283,7 @@ def _sweep(rows: Sequence[dict[str, Any]]) -> str:
 
 def _grid(cells: dict[tuple[float, float], tuple[int, int]]) -> str:
     lags, propagations = sorted({lag for lag, _ in cells}), sorted({propagation for _, propagation in cells})
-    head = "<th>source lag</th>" + "".join(f'<th class="n">propagation {span(p)}</th>' for p in propagations)
+    head = "<th>source lag</th>" + "".join(f'<th class="n">propagation<br>{span(p)}</th>' for p in propagations)
     body = ""
     for lag in lags:
         values = (cells.get((lag, p)) for p in propagations)
