@@ -2,9 +2,10 @@
 
 ``python -m benchmarks.crowd --json`` prints one object. Frames that hold every credential are in the topic before the worker starts: it works through them as fast as it can
 (``filling``), then at a steady pace (``steady``), with a snapshot every few seconds in both. The loop is looked at every 20 ms; ``late_…`` are looks that came more than 50 ms after
-they were due. Then the worker is killed and started again: ``recovery_seconds`` is from its start to the first frame it scores anew, ``ready_seconds`` of it until it says it is ready.
+they were due, ``held_…`` those of them that were so late by the worker's own doing, without the time the loop's thread waited for a core. Then the worker is killed and started again:
+``recovery_seconds`` is from its start to the first frame it scores anew, ``ready_seconds`` of it until it says it is ready.
 
-Blind to: what the machine's other programs do to the loop; the broker, this program and the worker share the cores.
+Blind to: the broker, this program and the worker share the cores, so ``late_…`` counts what they do to the loop too.
 """
 
 import argparse
@@ -45,9 +46,13 @@ def events_scored(worker: Process) -> float:
     )
 
 
-def looks(worker: Process) -> tuple[float, float]:
-    """(looks at the loop so far, those that came late)."""
-    return worker.metric("outpace_event_loop_blocked_seconds_count"), worker.blocked(LATE_S)
+def looks(worker: Process) -> tuple[float, float, float]:
+    """(looks at the loop so far, those that came late, those that came late by the worker's own doing)."""
+    return (
+        worker.metric("outpace_event_loop_blocked_seconds_count"),
+        worker.blocked(LATE_S),
+        worker.blocked(LATE_S, "itself"),
+    )
 
 
 def frames(lines: Iterator[bytes]) -> Iterator[tuple[int | None, bytes]]:
@@ -101,8 +106,10 @@ def measure(folder: Path, credentials: int, rate: int, seconds: float) -> dict[s
                 "snapshot_mib": round(worker.metric("outpace_snapshot_bytes_total") / (1 << 20)),
                 "looks_filling": filled[0] - ready[0],
                 "late_filling": filled[1] - ready[1],
+                "held_filling": filled[2] - ready[2],
                 "looks_steady": steady[0] - filled[0],
                 "late_steady": steady[1] - filled[1],
+                "held_steady": steady[2] - filled[2],
                 "worker_mib": round(worker.metric("process_resident_memory_bytes") / (1 << 20)),
             }
             return figures | recovered(worker, kafka, stream, rate)

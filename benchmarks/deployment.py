@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -124,9 +124,9 @@ class Process:
                 return float(value)
         return 0.0
 
-    def blocked(self, longer_than_s: str = "0.05") -> float:
-        """How often its event loop woke later than this (a bucket's bound)."""
-        name = "outpace_event_loop_blocked_seconds"
+    def blocked(self, longer_than_s: str = "0.05", by: Literal["anything", "itself"] = "anything") -> float:
+        """How often its event loop woke later than this (a bucket's bound), for whatever reason or without waits for a core."""
+        name = f"outpace_event_loop_{'blocked' if by == 'anything' else 'held'}_seconds"
         return self.metric(f"{name}_count") - self.metric(f'{name}_bucket{{le="{longer_than_s}"}}')
 
     def lines(self) -> list[dict[str, Any]]:

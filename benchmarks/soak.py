@@ -122,7 +122,7 @@ def measure(folder: Path, minutes: float, rate: int) -> dict[str, Any]:
         with Deployment(kafka, folder / "soak", None, Worker()) as d:
             d.start(1)
             samples = soaked(d, minutes, rate)
-            blocked = d.workers[0].blocked()
+            blocked, held = d.workers[0].blocked(), d.workers[0].blocked(by="itself")
     last = samples[-1]
     return {
         "minutes": minutes,
@@ -134,6 +134,7 @@ def measure(folder: Path, minutes: float, rate: int) -> dict[str, Any]:
         "worker_mib_per_minute": slope(samples, "worker_mib"),
         "ingest_mib_per_minute": slope(samples, "ingest_mib"),
         "event_loop_blocked_over_50_ms": blocked,
+        "event_loop_held_over_50_ms": held,
         "samples": [s._asdict() for s in samples],
     }
 

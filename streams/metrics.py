@@ -251,6 +251,12 @@ class Metrics:
         self.loop_blocked = Histogram(
             "outpace_event_loop_blocked_seconds", "How late the event loop woke up.", buckets=_FAST, registry=r
         )
+        self.loop_held = Histogram(
+            "outpace_event_loop_held_seconds",
+            "How late the event loop woke up, less what it waited for a core.",
+            buckets=_FAST,
+            registry=r,
+        )
         self.in_flight = Gauge(
             "outpace_frames_in_flight", "Frames sent and not yet confirmed by the broker.", registry=r
         )

@@ -5,7 +5,9 @@ the event loop turns: a process that does not answer is to be restarted. ``/heal
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
+from typing import Self
 
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
@@ -93,10 +95,41 @@ def _readiness(ready: Ready) -> _Handler:
 async def watch_loop(metrics: Metrics, every_s: float = LOOK_EVERY_S) -> None:
     """Measures how late the event loop wakes, until cancelled; run it as a task.
 
-    What holds the loop for longer than ``every_s`` is seen once, with its length less at most ``every_s``.
+    What holds the loop for longer than ``every_s`` is seen once, with its length less at most ``every_s``. Of that, what this thread stood in the
+    line for a core is other programs' doing; the rest (its own work, another thread's hold on the interpreter, a disk) is ours.
     """
     loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + every_s
-        await asyncio.sleep(every_s)
-        metrics.loop_blocked.observe(max(0.0, loop.time() - due))
+    with Queueing() as queueing:
+        while True:
+            queued, due = queueing.seconds(), loop.time() + every_s
+            await asyncio.sleep(every_s)
+            late = max(0.0, loop.time() - due)
+            metrics.loop_blocked.observe(late)
+            waited = max(
+                0.0, queueing.seconds() - queued - every_s
+            )  # before it was due it may have waited as long as that
+            metrics.loop_held.observe(max(0.0, late - waited))
+
+
+class Queueing:
+    """How long the thread that makes one has been ready to run and waited for a core, by Linux's account of it."""
+
+    def __init__(self) -> None:
+        try:
+            self._file: int | None = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+        except OSError:  # another system: nothing is known, so nothing is taken off
+            self._file = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            os.close(self._file)
+
+    def seconds(self) -> float:
+        """Seconds since the thread began; 0 where the system keeps no account.
+
+        Source: Documentation/scheduler/sched-stats.rst of Linux, "/proc/<pid>/schedstat": time on the processor, time waiting on a run queue, both in nanoseconds.
+        """
+        return int(os.pread(self._file, 128, 0).split()[1]) / 1e9 if self._file is not None else 0.0

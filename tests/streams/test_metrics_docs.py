@@ -57,3 +57,4 @@ def test_the_figures_the_design_promises_are_bucket_bounds() -> None:
     assert "1.0" in bounds["outpace_tempo_ratio"]
     assert "5.0" in bounds["outpace_actions_before_containment"]
     assert "0.05" in bounds["outpace_event_loop_blocked_seconds"]
+    assert "0.05" in bounds["outpace_event_loop_held_seconds"]

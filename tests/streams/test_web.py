@@ -2,7 +2,10 @@
 
 import asyncio
 import gzip
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable
 
@@ -126,6 +129,11 @@ def looks(metrics: Metrics) -> float:
     return metrics.registry.get_sample_value("outpace_event_loop_blocked_seconds_count") or 0.0
 
 
+def measured(metrics: Metrics, what: str) -> float:
+    """Seconds the loop was late in all, for whatever reason ("blocked") or by the process's own doing ("held")."""
+    return metrics.registry.get_sample_value(f"outpace_event_loop_{what}_seconds_sum") or 0.0
+
+
 def test_a_blocked_loop_is_measured() -> None:
     async def block() -> None:
         await asyncio.sleep(0)
@@ -134,7 +142,33 @@ def test_a_blocked_loop_is_measured() -> None:
             pass
 
     metrics = watched(block)
-    longest = metrics.registry.get_sample_value("outpace_event_loop_blocked_seconds_sum") or 0.0
     within = metrics.registry.get_sample_value("outpace_event_loop_blocked_seconds_bucket", {"le": "0.1"}) or 0.0
-    assert longest >= 0.14
+    assert measured(metrics, "blocked") >= 0.14
     assert looks(metrics) - within >= 1
+
+
+def test_a_loop_held_by_its_own_work_or_another_thread_is_told_from_one_that_waits_for_a_core() -> None:
+    async def wait_for_a_core() -> None:
+        await asyncio.sleep(0)
+        until = time.thread_time() + 0.1
+        while time.thread_time() < until:
+            pass
+
+    async def sleep_on_the_loop() -> None:
+        await asyncio.sleep(0)
+        time.sleep(0.15)  # a disk that does not answer, a lock another thread has
+
+    held = watched(sleep_on_the_loop)
+    assert measured(held, "held") >= 0.1
+    everywhere = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(everywhere)})
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
+    try:
+        waited = watched(wait_for_a_core)
+    finally:
+        os.sched_setaffinity(0, everywhere)
+        for other in others:
+            other.kill()
+            other.wait()
+    assert measured(waited, "blocked") >= 0.2
+    assert measured(waited, "held") < 0.75 * measured(waited, "blocked")
