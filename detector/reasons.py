@@ -7,7 +7,7 @@ import numpy as np
 
 from detector.decision import Reason
 from detector.event import AuditEvent, Mark, Outcome
-from models.discovery import AGENT, EDGE, FLOORS, NETWORK, RESOURCE_FLOOR, SOURCE, new_bits
+from models.discovery import AGENT, EDGE, FLOORS, NETWORK, RESOURCE_FLOOR, SOURCE, distrusted_hand_bits, new_bits
 
 SHOWN = 8
 SHADOW_BITS = 6.0
@@ -69,13 +69,25 @@ def _reasons(exhibit: Exhibit) -> list[Reason]:
                 "minted by a credential already under suspicion",
             )
         )
-    if x["context"] > 0.0:
-        found.append(Reason("context", round(float(x["context"]), 2), event.event_id, _context_text(event.actor.marks)))
+    found += _said_beside(x, event)
     found += [
         Reason(f"challenger:{name}", round(bits, 2), event.event_id, f"{name} is surprised (shown, not counted)")
         for name, bits in exhibit.surprises
         if bits > SHADOW_BITS
     ]
+    return found
+
+
+def _said_beside(x: np.void, event: AuditEvent) -> list[Reason]:
+    """What ``x.context`` holds: bits of what is said, and those a new hand adds while posture is distrusted."""
+    is_distrusted = bool(event.actor.marks & Mark.DISTRUSTED)
+    probabilities = (float(x[name]) for name in ("new_source_p", "new_network_p", "new_agent_p"))
+    hand = min(float(x["context"]), distrusted_hand_bits(*probabilities)) if is_distrusted else 0.0
+    said = round(float(x["context"]) - hand, 2)
+    found = [Reason("context", said, event.event_id, _context_text(event.actor.marks))] if said > 0.0 else []
+    if hand > 0.3:
+        text = "used from where it never was while another party's signal distrusts what is behind it"
+        found.append(Reason("posture", round(hand, 2), event.event_id, text))
     return found
 
 

@@ -23,6 +23,7 @@ from models.discovery import (
     SOURCE,
     UNKNOWN_RESOURCE_P,
     denied_probability,
+    distrusted_hand_bits,
     new_bits,
     new_probability,
     outcome_bits,
@@ -241,7 +242,7 @@ def score_resource(s: Arrays, q: Row, x: Row, e: Row, now: float, learns: bool) 
 def score_context(q: Row, c: Row, x: Row, marks: int) -> None:
     """What is said beside the log: a published secret, a credential that should be gone, a posture that is not as it should be.
 
-    Each counts once a credential; a posture again once it was well in between.
+    Each counts once a credential; a posture again once it was well in between. While it is not, a hand that is new (``score_hand`` has said so in ``x``) counts for more.
     """
     if marks & _EXPOSED and not c.context & 1:
         x.context += EXPOSED_BITS
@@ -253,7 +254,9 @@ def score_context(q: Row, c: Row, x: Row, marks: int) -> None:
         c.context |= 2
     if not marks & _DISTRUSTED:
         c.context &= 251
-    elif not c.context & 4:
+        return
+    x.context += distrusted_hand_bits(x.new_source_p, x.new_network_p, x.new_agent_p)
+    if not c.context & 4:
         x.context += DISTRUSTED_BITS
         c.context |= 4
 

@@ -21,6 +21,8 @@ RESOURCE_FLOOR = 0.1
 UNKNOWN_RESOURCE_P = 0.3
 """P(new resource) of a principal of fewer than 20 events; at most so much on an operation younger than an hour."""
 RESOURCES_COUNTED = 6
+DISTRUSTED_HAND_BITS = 2.0
+"""Most that a new hand adds once more while posture is distrusted: less than the posture itself, and than one new network."""
 
 
 @njit(cache=True, inline="always")
@@ -34,6 +36,22 @@ def new_probability(news: float, trials: float, group_news: float, group_trials:
 def new_bits(probability: float, floor: float) -> float:
     """Bits for something new; ``floor`` is the least benign probability this kind of novelty may claim."""
     return math.log2(ATTACKER_NEW / max(probability, floor, 1e-4))
+
+
+@njit(cache=True, inline="always")
+def distrusted_hand_bits(source: float, network: float, agent: float) -> float:
+    """What a new hand adds once more while posture is distrusted. Each argument: P(new), or -1 where it is not new.
+
+    As many bits as it adds to the ratio against change, at most ``DISTRUSTED_HAND_BITS``; nothing where a new hand is nothing new.
+    """
+    bits = 0.0
+    if source >= 0.0:
+        bits += new_bits(source, FLOORS[SOURCE])
+    if network >= 0.0:
+        bits += new_bits(network, FLOORS[NETWORK])
+    if agent >= 0.0:
+        bits += new_bits(agent, FLOORS[AGENT])
+    return min(DISTRUSTED_HAND_BITS, max(0.0, bits))
 
 
 @njit(cache=True, inline="always")

@@ -13,8 +13,10 @@ from detector import explain
 from detector.config import Context
 from detector.event import Mark
 from detector.identity.signals import Fact
+from detector.scoring import clear
 from detector.state import CREDENTIAL, EXHIBIT, PRINCIPAL
 from detector.terms import DISTRUSTED_BITS, EXPOSED_BITS, score_context
+from models.discovery import DISTRUSTED_HAND_BITS, distrusted_hand_bits
 from streams.replay import Replay
 
 USER = "arn:aws:iam::123456789012:user/app"
@@ -81,7 +83,46 @@ def test_distrust_counts_again_only_after_it_was_taken_back() -> None:
     q, c, x = (np.zeros(1, kind)[0] for kind in (PRINCIPAL, CREDENTIAL, EXHIBIT))
     added = []
     for marks in (Mark.DISTRUSTED, Mark.DISTRUSTED, 0, Mark.DISTRUSTED, Mark.DISTRUSTED | Mark.EXPOSED, Mark.EXPOSED):
-        x["context"] = 0.0
+        clear(x)
         score_context(q, c, x, int(marks))
         added.append(float(x["context"]))
     assert added == [DISTRUSTED_BITS, 0.0, 0.0, DISTRUSTED_BITS, EXPOSED_BITS, 0.0]
+
+
+def test_a_new_hand_counts_once_more_while_posture_is_distrusted_and_only_then() -> None:
+    q, c, x = (np.zeros(1, kind)[0] for kind in (PRINCIPAL, CREDENTIAL, EXHIBIT))
+    added = []
+    for marks in (Mark.DISTRUSTED, Mark.DISTRUSTED, 0, Mark.EXPOSED):
+        clear(x)
+        x["new_network_p"] = 0.1
+        score_context(q, c, x, int(marks))
+        added.append(float(x["context"]))
+    assert added == [DISTRUSTED_BITS + DISTRUSTED_HAND_BITS, DISTRUSTED_HAND_BITS, 0.0, EXPOSED_BITS]
+    assert float(q["gate"]) == 1.0, "the exposure's: posture opens no gate"
+
+
+@pytest.mark.parametrize(
+    ("source", "network", "agent", "bits"),
+    [
+        (-1.0, -1.0, -1.0, 0.0),  # nothing new
+        (0.9, -1.0, -1.0, 0.0),  # a fresh address every run: new is nothing new
+        (0.35, -1.0, -1.0, 1.0),
+        (0.9, 0.35, -1.0, 1.0 - 0.36257),  # what the hand adds as a whole
+        (0.2, 0.05, 0.05, DISTRUSTED_HAND_BITS),
+        (-1.0, 0.01, -1.0, DISTRUSTED_HAND_BITS),
+    ],
+)
+def test_what_a_new_hand_adds_once_more_is_what_it_adds_up_to_two_bits(
+    source: float, network: float, agent: float, bits: float
+) -> None:
+    assert distrusted_hand_bits(source, network, agent) == pytest.approx(bits, abs=1e-4)
+
+
+def test_the_bits_a_hand_adds_to_a_distrusted_posture_are_a_reason_of_their_own(
+    replay_of: Callable[..., Replay], tmp_path: Path
+) -> None:
+    replay = replay_of(fresh_key(), routine(), context=told(tmp_path, "distrusted"))
+    found = {(r.bits, r.text) for d in replay.decisions for r in d.reasons if r.signal == "posture"}
+    text = "used from where it never was while another party's signal distrusts what is behind it"
+    assert found == {(DISTRUSTED_HAND_BITS, text)}
+    assert not [r for d in replay_of(fresh_key(), routine()).decisions for r in d.reasons if r.signal == "posture"]
