@@ -13,7 +13,7 @@ from detector.policy.guardrails import RevocationCommand
 from streams.connectors import aws_policies as policies
 from streams.connectors.aws_check import findings
 from streams.connectors.aws_client import Accounts
-from streams.connectors.aws_deeds import RUNGS, Work, account_of
+from streams.connectors.aws_deeds import RUNGS, STOOD, Work, account_of
 from streams.connectors.aws_restore import UNDO
 from streams.connectors.base import Deed, Description, Finding, Lack, Permission, Proof, Receipt
 from streams.connectors.settings.aws import AwsSettings
@@ -128,7 +128,8 @@ class Aws:
         """Carries a command out. Raises ``RefusedError`` or ``UnavailableError``."""
         wanted_deed(DESCRIPTION, command)
         done = await asyncio.to_thread(lambda: RUNGS[command.action].do(self._work(command)))
-        return receipt_of(DESCRIPTION, command, done.steps, done.reference)
+        all_ended = "cutoff" in done.reference and STOOD not in done.reference
+        return receipt_of(DESCRIPTION, command, done.steps, done.reference, ends_all_sessions=all_ended)
 
     async def prove(self, command: RevocationCommand, receipt: Receipt) -> Proof:
         """Reads back whether it stands. Raises ``RefusedError`` or ``UnavailableError`` where it cannot be read."""

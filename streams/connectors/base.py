@@ -106,7 +106,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """The provider accepted. ``steps``: what was called, in order, in words without secrets. ``reference``: what ``prove`` needs to know again.
 
     ``residual_s``: how long the access may stay usable from ``accepted_ns`` (ns since 1970) on. ``stays_off``: of giving back, that the principal cannot be used all the same,
-    since it was off before or somebody else's doing keeps it so.
+    since it was off before or somebody else's doing keeps it so. ``ends_all_sessions``: it ended every session the principal had, not only the one in question.
     """
 
     command_id: str
@@ -118,6 +118,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     reference: dict[str, str] = msgspec.field(default_factory=dict)
     version: int = 1
     stays_off: bool = False
+    ends_all_sessions: bool = False
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,6 +44,8 @@ ACCESS_TOKEN_S = 5400.0
 """Access tokens live 60 to 90 minutes: https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens, "Token lifetime"; less where continuous access evaluation holds."""
 NOBODY = "00000000-0000-0000-0000-000000000000"
 GONE = "sessions, keys and grants that were taken stay gone: whoever it is signs in, or is given them, again"
+SIGNED_OUT = "revoked the user's sign-in sessions"
+"""How a receipt says that every session of the user is ended."""
 SKEW_S = 60.0
 """How far Entra's clock may be from ours, and how coarse its stamps are."""
 Done = tuple[tuple[str, ...], dict[str, str]]
@@ -144,7 +146,7 @@ class EntraConnector:
         if command.action not in acts:
             raise NotOfferedError(f"Entra: cannot {command.action} this {kind_of(command)}, only {', '.join(acts)}")
         steps, reference = await acts[command.action](command)
-        return receipt_of(DESCRIPTION, command, steps, reference)
+        return receipt_of(DESCRIPTION, command, steps, reference, ends_all_sessions=SIGNED_OUT in steps)
 
     async def prove(self, command: RevocationCommand, receipt: Receipt) -> Proof:
         """Asks what is left."""
@@ -172,7 +174,7 @@ class EntraConnector:
     async def _revoke_sessions(self, command: RevocationCommand) -> Done:
         since = {"since": datetime.fromtimestamp(time.time() - SKEW_S, UTC).isoformat()}
         await self._api.revoke_sessions(_user(command))
-        return ("revoked the user's sign-in sessions",), since
+        return (SIGNED_OUT,), since
 
     async def _disable_user(self, command: RevocationCommand) -> Done:
         await self._api.disable_user(_user(command))

@@ -43,6 +43,8 @@ from streams.connectors.keycloak_restore import (
 from streams.connectors.settings.keycloak import Keycloak
 from streams.connectors.telling import receipt_of
 
+LOGGED_OUT = "all sessions ended, tokens issued before now void"
+"""How a receipt says that every session of the user is ended."""
 RESIDUAL_S = 1.0
 """A not-before counts in seconds."""
 _API = "https://www.keycloak.org/docs-api/latest/rest-api/index.html"
@@ -137,6 +139,7 @@ class KeycloakConnector:
             residual_s=RESIDUAL_S,
             steps=(*steps, offline) if self._lifespan_s else tuple(steps),
             reference=reference,
+            ends_all_sessions=LOGGED_OUT in steps,
         )
 
     async def prove(self, command: RevocationCommand, receipt: Receipt) -> Proof:
@@ -277,7 +280,7 @@ class KeycloakConnector:
         if command.action == "cut_delegation":
             steps += await self._cut(user.id, [])
         await self._admin.log_out(user.id)
-        return [*steps, "all sessions ended, tokens issued before now void"], before_user(user)
+        return [*steps, LOGGED_OUT], before_user(user)
 
     async def _user_is_stopped(self, command: RevocationCommand, target: Target, receipt: Receipt) -> str:
         user = await self._admin.user(receipt.reference.get("user") or target.owner or target.name)

@@ -21,7 +21,7 @@ from streams.connectors.okta_api import (
     OktaApi,
 )
 from streams.connectors.okta_client import ApiTokens, Clients
-from streams.connectors.okta_user import Users, stays_off
+from streams.connectors.okta_user import CLEARED, Users, stays_off
 from streams.connectors.settings.okta import Okta
 from streams.connectors.telling import proof_of, receipt_of, tried, wanted_deed
 
@@ -123,7 +123,7 @@ class OktaConnector:
             raise NotOfferedError(f"Okta: cannot {command.action} {_a(kind)}, only {', '.join(self._kinds[kind].acts)}")
         steps, reference = await self._kinds[kind].acts[command.action](command)
         residual_s = deed.residual_s if kind == "client" else 0.0
-        return receipt_of(self._told, command, steps, reference, residual_s)
+        return receipt_of(self._told, command, steps, reference, residual_s, ends_all_sessions=CLEARED in steps)
 
     async def prove(self, command: RevocationCommand, receipt: Receipt) -> Proof:
         """Asks what is left."""

@@ -18,6 +18,8 @@ WAS = "was"
 GONE = "sessions, tokens, grants and secrets that were taken stay gone: whoever it is signs in, or is given them, again"
 FOUND = "found the user "
 """How a restore says that it changed nothing; the status follows."""
+CLEARED = "cleared the user's sessions and tokens"
+"""How a receipt says that every session of the user is ended."""
 STOPPED = ("SUSPENDED", "DEPROVISIONED")
 SKEW_NS = 5 * 10**9
 """How far Okta's clock may be from ours."""
@@ -52,7 +54,7 @@ class Users:
         user, reference = await self._found(command)
         steps = await self._suspended(user)
         await self._api.clear_sessions(user.id, True)
-        return (*steps, "cleared the user's sessions and tokens"), reference | {WAS: user.status}
+        return (*steps, CLEARED), reference | {WAS: user.status}
 
     async def quarantine(self, command: RevocationCommand) -> Done:
         """The same, and everything the user ever granted."""
@@ -119,13 +121,13 @@ class Users:
     async def _revoke_session(self, command: RevocationCommand) -> Done:
         user, reference = await self._found(command)
         await self._api.clear_sessions(user.id, True)
-        return ("cleared the user's sessions and tokens",), reference
+        return (CLEARED,), reference
 
     async def _cut(self, command: RevocationCommand) -> Done:
         user, reference = await self._found(command)
         await self._api.revoke_user_grants(user.id)
         await self._api.clear_sessions(user.id, True)
-        return ("revoked the user's grants", "cleared the user's sessions and tokens"), reference
+        return ("revoked the user's grants", CLEARED), reference
 
     async def _suspended(self, user: User) -> tuple[str, ...]:
         if user.status in STOPPED:

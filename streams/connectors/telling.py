@@ -39,6 +39,7 @@ def receipt_of(
     steps: tuple[str, ...],
     reference: Mapping[str, str] | None = None,
     residual_s: float | None = None,
+    ends_all_sessions: bool = False,
 ) -> Receipt:
     """The receipt for what the provider has just accepted. ``residual_s``: where it is another than the deed's."""
     deed = wanted_deed(told, command)
@@ -50,6 +51,7 @@ def receipt_of(
         residual_s=deed.residual_s if residual_s is None else residual_s,
         steps=steps,
         reference=dict(reference or {}),
+        ends_all_sessions=ends_all_sessions,
     )
 
 

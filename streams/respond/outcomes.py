@@ -12,7 +12,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     and from ``accepted`` on as the receipt does.
 
     ``next_command_id``: the command that follows one that did not hold, or was overtaken. ``stays_off``: of ``restored``, that the
-    principal cannot be used all the same.
+    principal cannot be used all the same. ``ends_all_sessions``: every session of the principal is ended, not only the one in question.
     """
 
     command_id: str
@@ -37,6 +37,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     next_command_id: str = ""
     version: int = 1
     stays_off: bool = False
+    ends_all_sessions: bool = False
 
 
 def outcome_of(
@@ -71,4 +72,5 @@ def outcome_of(
         escalated_from=command.escalated_from,
         next_command_id=next_command_id,
         stays_off=receipt.stays_off if receipt else False,
+        ends_all_sessions=receipt.ends_all_sessions if receipt else False,
     )

@@ -105,7 +105,7 @@ class AccountEnabled(_Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class SessionsRevoked(_Event, frozen=True, kw_only=True, omit_defaults=True):
-    """RISC 1.0 section 2.11, deprecated there in favour of CAEP's ``session-revoked``; still received."""
+    """RISC 1.0 section 2.11: all sessions of the account. Deprecated there in favour of CAEP's ``session-revoked``, beside which we send it."""
 
 
 class Verification(_Event, frozen=True, kw_only=True, omit_defaults=True):

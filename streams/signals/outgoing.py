@@ -8,6 +8,7 @@
 | disable_credential | credential-change (revoke) and credential-compromise |
 | quarantine_principal | account-disabled (hijacking) |
 | quarantine_principal, given back | account-enabled |
+| any of these, where the provider ended all sessions of the principal | sessions-revoked beside it |
 
 CAEP 1.0 section 3, RISC 1.0 section 2. Dry runs never leave the house. The credential is a member of a complex subject of its own name, ``credential`` (SSF 1.0 section 3.3 lets one
 be added); where the event is about an account as a whole, the principal is the subject.
@@ -54,6 +55,7 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
     pattern: str
     why: str
     is_given_back: bool = False
+    ends_all_sessions: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +74,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     pattern: str = ""
     stays_off: bool = False
     version: int = 1
+    ends_all_sessions: bool = False
 
 
 def of_decision(decision: Decision, is_announced: bool) -> Happening | None:
@@ -115,6 +118,7 @@ def of_outcome(outcome: Outcome) -> Happening | None:
         pattern=outcome.pattern,
         why=f"{outcome.pattern or 'stolen credential'}: {outcome.action} {outcome.state} (command {outcome.command_id})",
         is_given_back=is_given_back,
+        ends_all_sessions=outcome.ends_all_sessions and not is_given_back,
     )
 
 
@@ -124,7 +128,7 @@ def set_of(happening: Happening, issuers: Mapping[str, str]) -> list[Message]:
     at_s = parse_time_ns(happening.time) // 10**9
     return [
         Message(_account_or(whom, happening, event), event, happening.cause, happening.transaction)
-        for event in _events(happening, at_s)
+        for event in (*_events(happening, at_s), *([events.SessionsRevoked()] if happening.ends_all_sessions else []))
     ]
 
 
@@ -163,7 +167,7 @@ def _events(happening: Happening, at_s: int) -> list[events.Event]:
 
 def _account_or(whom: Simple, happening: Happening, event: events.Event) -> Subject:
     """The account where it is about the account, else the credential and whose it is."""
-    if isinstance(event, events.AccountDisabled | events.AccountEnabled):
+    if isinstance(event, events.AccountDisabled | events.AccountEnabled | events.SessionsRevoked):
         return whom
     is_session = isinstance(event, events.SessionRevoked)
     credential = Opaque(happening.credential[:2048]) if happening.credential else None

@@ -7,7 +7,7 @@ import secrets
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from streams.signals.configuration import url_fault
 from streams.signals.inbox import Inbox
 from streams.signals.keys import KeyFile
 from streams.signals.listening import Listener
+from streams.signals.publishing import PublisherWeb, offered
 from streams.signals.pushing import Pusher
 from streams.signals.receiver import Receiver, write_facts
 from streams.signals.receiver_web import ReceiverWeb
@@ -89,8 +90,9 @@ class Serving:
         transmit = self.settings.signals.transmit
         _check_url("signals.transmit.issuer", transmit.issuer)
         keys = KeyFile(Path(transmit.keys))
-        bearers = Bearers({receiver.name: secret(receiver.token) for receiver in transmit.receivers})
-        self.transmitter = Transmitter(transmit, self.store, time.time, _new_id, self.metrics)
+        tokens = {receiver.name: secret(receiver.token) for receiver in transmit.receivers}
+        bearers = Bearers(tokens)
+        self.transmitter = Transmitter(transmit, self.store, time.time, _new_id, self.metrics, offered(transmit))
         served = TransmitterWeb(self.transmitter, keys, bearers)
         pusher = Pusher(self.transmitter, keys, random.random)
 
@@ -106,10 +108,20 @@ class Serving:
         self.application.add_routes(served.routes())
         self.application.on_shutdown.append(answer_all)
         self._tasks.append(pusher.run)
+        if transmit.publishers:
+            self._add_publishers(self.transmitter, tokens)
         if transmit.announce != "nothing":
             seal = Seal(self.settings.commands)
             self.announcer = Announcer(self.transmitter, transmit, seal, self.settings.kafka, self.metrics)
             self._tasks.append(self.announcer.run)
+
+    def _add_publishers(self, transmitter: Transmitter, receivers: Mapping[str, str]) -> None:
+        tokens = {publisher.name: secret(publisher.token) for publisher in transmitter.settings.publishers}
+        if shared := [name for name, token in tokens.items() if token in receivers.values()]:
+            raise ConfigError(
+                f"signals: publisher {shared[0]!r} has the token of a receiver, who could publish with it"
+            )
+        self.application.add_routes(PublisherWeb(transmitter, Bearers(tokens)).routes())
 
     def _add_receivers(self, session: aiohttp.ClientSession) -> None:
         chosen = self.settings.signals

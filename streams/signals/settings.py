@@ -20,6 +20,13 @@ class Allowed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     push_hosts: tuple[str, ...] = ()
 
 
+class Publisher(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One party whose word we pass on under our signature: changes of posture and of claims (``publishing.py``). ``token``: what it shows us."""
+
+    name: Name
+    token: str
+
+
 class Transmit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What we send. ``issuer`` is the https URL others reach us at; without it nothing is sent.
 
@@ -39,6 +46,7 @@ class Transmit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     most_waiting: Annotated[int, Meta(ge=1)] = 100_000
     long_poll_s: Annotated[float, Meta(ge=0, le=300)] = 30.0
     most_streams: Annotated[int, Meta(ge=1)] = 4
+    publishers: tuple[Publisher, ...] = ()
 
 
 class PushTo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -44,6 +44,7 @@ SUPPORTED = tuple(
         events.CredentialCompromise,
         events.AccountDisabled,
         events.AccountEnabled,
+        events.SessionsRevoked,
     )
 )
 """What we ever say of our own accord. A caller of ``send`` may say more."""

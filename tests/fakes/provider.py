@@ -38,6 +38,7 @@ class FakeConnector:
     slow_s: float = 0.0
     gives_nothing_back: bool = False
     stays_off: bool = False
+    ends_all_sessions: bool = False
     offers: tuple[str, ...] = DEEDS
     gone: set[str] = field(default_factory=set)
     changes: Counter[str] = field(default_factory=Counter)
@@ -76,6 +77,7 @@ class FakeConnector:
             accepted_ns=accepted_ns,
             residual_s=self.residual_s,
             steps=("taken away",),
+            ends_all_sessions=self.ends_all_sessions,
         )
 
     async def prove(self, command: RevocationCommand, receipt: Receipt) -> Proof:

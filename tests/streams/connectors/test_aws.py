@@ -23,7 +23,7 @@ class TestAws(ConnectorContract):
 
 def test_a_narrowed_user_keeps_what_is_not_sensitive() -> None:
     async def test(scene: AwsScene, connector: Aws) -> None:
-        await connector.revoke(scene.command("narrow"))
+        assert not (await connector.revoke(scene.command("narrow"))).ends_all_sessions
         assert not await scene.passes("iam", scene.keys[ACCOUNT], "list_users")
         assert await scene.passes("s3", scene.keys[ACCOUNT], "list_buckets")
 
@@ -50,6 +50,9 @@ def test_older_sessions_of_a_role_are_refused_and_later_ones_are_not() -> None:
         fresh = scene.assume(scene.keys[ACCOUNT], role("worker"))
         assert await scene.passes("iam", fresh, "list_users")
         assert "PutRolePolicy" in receipt.steps[0]
+        assert receipt.ends_all_sessions
+        again = command("revoke_session", stolen.access_key_id, role("worker"))
+        assert not (await connector.revoke(again)).ends_all_sessions, "what stood already ends no later session"
 
     play(test)
 

@@ -90,6 +90,32 @@ def test_a_receipt_says_that_an_account_stays_off_though_it_was_given_back(made:
     asyncio.run(play())
 
 
+REACH = [
+    (keycloak.UserScene, "revoke_session", True),
+    (keycloak.SessionScene, "revoke_session", False),
+    (keycloak.SessionScene, "quarantine_principal", True),
+    (keycloak.ClientScene, "revoke_session", False),
+    (okta.SessionScene, "revoke_session", True),
+    (okta.ApiTokenScene, "disable_credential", False),
+    (okta.ClientScene, "revoke_session", False),
+    (entra.SessionScene, "revoke_session", True),
+    (entra.SessionScene, "cut_delegation", False),
+]
+
+
+@pytest.mark.parametrize(("made", "action", "all_of_them"), REACH)
+def test_a_receipt_says_whether_every_session_of_the_principal_ended(made: Any, action: str, all_of_them: bool) -> None:
+    """Not where one session, a client's tokens or grants alone were taken."""
+
+    async def play() -> None:
+        async with made() as scene:
+            connector = scene.connect()
+            assert (await connector.revoke(scene.command(action))).ends_all_sessions is all_of_them
+            await connector.close()
+
+    asyncio.run(play())
+
+
 @pytest.mark.parametrize("made", [keycloak.UserScene, keycloak.ClientScene, okta.SessionScene, okta.ClientScene])
 def test_where_the_answer_was_lost_nobody_guesses_what_was_before(made: Any) -> None:
     async def play() -> None:

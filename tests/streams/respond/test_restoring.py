@@ -77,6 +77,19 @@ def test_whoever_was_told_that_an_account_is_disabled_is_told_that_it_is_enabled
     assert len({message.cause for message in sets}) == (1 if stays_off else 2), "accepted and proven are one"
 
 
+@pytest.mark.parametrize("ends_all_sessions", [False, True])
+def test_whoever_is_told_that_a_session_ended_is_told_too_where_all_of_the_principals_did(
+    tmp_path: Path, ends_all_sessions: bool
+) -> None:
+    """From the very bytes the responder writes; accepted and proven are one happening, and giving back says nothing of it."""
+    scene = Scene(tmp_path, FakeConnector(ends_all_sessions=ends_all_sessions))
+    scene.send(command(1, "revoke_session"))
+    asyncio.run(scene.settle())
+    read = [msgspec.json.decode(body, type=Told) for _seq, _key, body in scene.store.outbox()]
+    sets = {(m.cause, name_of(m.event)) for told in map(of_outcome, read) if told for m in set_of(told, {})}
+    assert sorted(name for _cause, name in sets) == ["session_revoked", *(["sessions_revoked"] * ends_all_sessions)]
+
+
 def test_its_use_counts_no_more_from_the_moment_it_is_asked_for(tmp_path: Path) -> None:
     scene = proven(tmp_path)
     scene.clock.go_on(60.0)

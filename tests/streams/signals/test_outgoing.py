@@ -113,6 +113,29 @@ def test_nothing_is_said_enabled_that_was_not_said_disabled_or_stays_off() -> No
     assert of_outcome(outcome("restored", "quarantine_principal", stays_off=True)) is None
 
 
+ENDING = ("revoke_session", "disable_credential", "quarantine_principal", "cut_delegation")
+
+
+@pytest.mark.parametrize("action", ENDING)
+def test_where_a_provider_ended_all_sessions_it_is_told_of_the_account_beside_the_rung(action: str) -> None:
+    """One event a SET: the rung's own as before, and RISC's of the account as a whole."""
+    messages = told(of_outcome(outcome("accepted", action, ends_all_sessions=True)))
+    assert tuple(events.name_of(m.event) for m in messages) == (*RUNGS[action], "sessions_revoked")
+    assert messages[:-1] == told(of_outcome(outcome("accepted", action)))
+    assert messages[-1].subject == Opaque("arn:aws:iam::123456789012:user/app"), "the principal, not one session"
+    assert {m.transaction for m in messages} == {"497b502cad733427"}
+    assert events.uri_of(messages[-1].event) in SUPPORTED
+
+
+def test_all_sessions_are_not_said_to_have_ended_by_what_is_only_decided_undone_or_unconfirmed() -> None:
+    given = told(of_outcome(outcome("restored", "quarantine_principal", ends_all_sessions=True)))
+    assert [events.name_of(m.event) for m in given] == ["account_enabled"]
+    assert of_outcome(outcome("executing", "revoke_session", ends_all_sessions=True)) is None
+    for action in RUNGS:
+        decided = told(of_decision(decision(action), is_announced=True))
+        assert "sessions_revoked" not in {events.name_of(m.event) for m in decided}
+
+
 def test_the_credential_is_named_and_whose_it_is() -> None:
     (message,) = told(of_decision(decision("revoke_session"), is_announced=True))
     assert isinstance(message.subject, Complex)

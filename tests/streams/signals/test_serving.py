@@ -3,8 +3,10 @@
 import asyncio
 import os
 import subprocess
+import time
 from pathlib import Path
 
+import aiohttp
 import msgspec
 import pytest
 from signalling import NOW_S, PUSH_TOKEN, TOKENS, free_port, key
@@ -13,12 +15,15 @@ from structlog.testing import capture_logs
 from benchmarks.commands import SIGNALS, from_source
 from detector.decision import Decision, Loop
 from detector.errors import ConfigError
+from detector.identity.signals import read_facts
 from streams.config import Commands, Kafka, read_settings
 from streams.ledger.opened import entries_of, opened, verified
 from streams.metrics import STAGES, Metrics
 from streams.respond.commands import Headers, Seal
 from streams.signals.announcing import Announcer
+from streams.signals.events import CAEP
 from streams.signals.keys import write_keys
+from streams.signals.publishing import PUBLISHED
 from streams.signals.serving import STORE, run
 from streams.signals.settings import Transmit
 from streams.signals.store import open_store
@@ -164,6 +169,59 @@ def test_two_processes_find_each_other_over_their_settings(tmp_path: Path, push:
         assert verified(connection).fault is None
         assert [(e.kind, e.owner) for e in entries_of(connection)] == [("signal", "tr")]
     assert value(told, "outpace_sets_waiting") == 0
+
+
+PUBLISHER = '[[signals.transmit.publishers]]\nname = "mdm"\ntoken = "env:{token}"\n'
+
+
+def test_a_publisher_with_the_token_of_a_receiver_is_refused(tmp_path: Path) -> None:
+    found = refusal(tmp_path, transmit(tmp_path) + PUBLISHER.format(token="SOC"))
+    assert "publisher 'mdm' has the token of a receiver" in found
+    assert TOKENS["soc"] not in found
+
+
+def test_a_published_posture_becomes_a_fact_of_who_hears_us_and_goes_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Published over HTTP, signed, polled and believed: a device that is not compliant, then is again. Only what is published is offered."""
+    monkeypatch.setenv("MDM", "a-token-of-the-mdm-000")
+    ours = free_port()
+    issuer = f"http://127.0.0.1:{ours}"
+    text = transmit(tmp_path / "t", ours, issuer) + PUBLISHER.format(token="MDM")
+    sender = read_settings(settings_file(tmp_path / "t", text))
+    hearer = read_settings(settings_file(tmp_path / "r", receive(issuer)))
+    facts, heard = tmp_path / "r" / "signals.facts.jsonl", Metrics()
+
+    async def publish(session: aiohttp.ClientSession, number: int, status: str) -> None:
+        said = {"previous_status": "compliant", "current_status": status, "event_timestamp": time.time() - 9 + number}
+        subject = {"format": "complex", "device": {"format": "opaque", "id": "laptop-1"}}
+        body = {"sub_id": subject, "events": {CAEP + "device-compliance-change": said}}
+        headers = {"Authorization": "Bearer a-token-of-the-mdm-000"}
+        async with session.post(f"{issuer}/ssf/publish", json=body, headers=headers) as answer:
+            assert (answer.status, await answer.json()) == (202, {"sets": 1})
+
+    def held() -> list[bool]:
+        return [fact.holds for fact in read_facts(facts.read_bytes())[0] if fact.name == "laptop-1"]
+
+    async def play() -> None:
+        stop = asyncio.Event()
+        both = [asyncio.create_task(run(s, stop, m)) for s, m in ((sender, Metrics()), (hearer, heard))]
+        sample = "outpace_sets_received_total"
+        async with asyncio.timeout(60), aiohttp.ClientSession() as session:
+            while not heard.registry.get_sample_value(sample, {"signal": "verification"}):
+                assert not any(task.done() for task in both), [t.exception() for t in both if t.done()]
+                await asyncio.sleep(0.02)
+            for number, status in enumerate(("not-compliant", "compliant")):
+                await publish(session, number, status)
+                while held() != [status == "not-compliant"]:
+                    await asyncio.sleep(0.05)
+            headers = {"Authorization": f"Bearer {TOKENS['soc']}"}
+            async with session.get(f"{issuer}/ssf/stream", headers=headers) as answer:
+                assert [s["events_supported"] for s in await answer.json()] == [list(PUBLISHED)]
+        stop.set()
+        await asyncio.gather(*both)
+
+    asyncio.run(play())
 
 
 @pytest.fixture
