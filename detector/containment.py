@@ -269,8 +269,7 @@ def looked(
         raise ContainmentError(f"command {c.command.command_id}: {c.state} is not waiting for proof")
     if c.raced_by:
         return _moved(c, "raced", now_ns, c.raced_by, due_ns=0)
-    is_gone = standing == "inactive" and (is_tried or now_ns >= c.open_until_ns)
-    if is_gone or (standing != "alive" and c.is_refused_seen):
+    if is_proof(c, standing, now_ns, is_tried=is_tried) or (standing != "alive" and c.is_refused_seen):
         return _moved(c, "proven", now_ns, f"{text}{_last_use(c)}", due_ns=0)
     if standing == "inactive":
         return replace(c, looks=c.looks + 1, due_ns=c.open_until_ns, text=text)
@@ -278,6 +277,11 @@ def looked(
     if standing == "alive" and is_time_up:
         return _moved(c, "still_alive", now_ns, text, due_ns=0)
     return replace(c, looks=c.looks + 1, due_ns=_next_look_ns(c, now_ns, is_time_up, terms), text=text)
+
+
+def is_proof(c: Containment, standing: str, now_ns: int, *, is_tried: bool) -> bool:
+    """Whether a provider's answer proves by itself that the access is gone. What else proves it is a refused use."""
+    return standing == "inactive" and (is_tried or now_ns >= c.open_until_ns)
 
 
 def sighted(c: Containment, seen: Sighting, now_ns: int, terms: Terms) -> Containment:

@@ -22,13 +22,14 @@ from detector.policy.tolerance import tolerance_of
 from streams.connectors.base import Proof, Receipt
 from streams.logs import logger
 from streams.metrics import Metrics
-from streams.respond.outcomes import outcome_of
+from streams.respond.outcomes import Outcome, outcome_of
 from streams.respond.store import Kept, Request, Store
 
 log = logger("respond")
 MOVING = ("commanded", "held", "approved", "executing", "accepted", "restoring", "proven")
 TOLD = ("held", "alerted", "proven", "still_alive", "raced", "dead", "restored", "kept")
 """What people are told of, where a place to tell them is set up."""
+NEVER_PROVEN = "never proven, no longer watched"
 _LEDGER_KINDS = {"commanded": "command", "held": "approval"}
 
 
@@ -165,12 +166,14 @@ class Desk:
         if kept is None or kept.containment.state != "accepted":
             return  # a sighting came first
         c, is_tried = kept.containment, proof.is_tried
-        after = state_of.looked(c, proof.standing, self.clock(), self.terms, proof.text, is_tried=is_tried)
+        now_ns = self.clock()
+        after = state_of.looked(c, proof.standing, now_ns, self.terms, proof.text, is_tried=is_tried)
         if after.state == "accepted":
             self._keep(kept._replace(containment=after))  # nothing to put on record: another look follows
             return
+        is_by_use = after.state == "proven" and not state_of.is_proof(c, proof.standing, now_ns, is_tried=is_tried)
         with self.store.transaction():
-            self._move(kept, after, proof.method)
+            self._move(kept, after, "refused use" if is_by_use else proof.method)
 
     def see(self, seen: Iterable[Sighting], topic: str = "", next_offset: int = 0) -> None:
         """Later uses became known."""
@@ -228,9 +231,22 @@ class Desk:
             if c.watched_until_ns(self.terms) >= now_ns or c.due_ns or c.state not in ("accepted", "proven"):
                 continue
             if c.state == "accepted":
-                log.warning("never proven, no longer watched", **_named(c), text=c.text)
+                self._never_proven(kept)
             self._drop(c)
         self._show_standing()
+
+    def _never_proven(self, kept: Kept) -> None:
+        """Says on every way there is that nobody could show the access gone: once, also where it is looked at again after a restart."""
+        c = kept.containment
+        if c.text.startswith(NEVER_PROVEN):
+            return
+        log.warning("never proven, no longer watched", **_named(c), text=c.text)
+        after = msgspec.structs.replace(c, text=f"{NEVER_PROVEN}: {c.text}"[:400])
+        with self.store.transaction():
+            self.store.put(after)
+            self._put_on_record(kept._replace(containment=after), "none")
+            if self.tells_people:
+                self.store.to_notice(c.command.command_id, "never_proven")
 
     def _begin(
         self, command: RevocationCommand, came_ns: int, signed_s: int = 0, after: Containment | None = None
@@ -377,6 +393,16 @@ class Desk:
 
     def _tell(self, kept: Kept, method: str = "", next_command_id: str = "") -> None:
         c, now_ns = kept.containment, self.clock()
+        command, outcome = c.command, self._put_on_record(kept, method, next_command_id)
+        if self.tells_people and c.state in TOLD:
+            self.store.to_notice(command.command_id, c.state)
+        since_first_s = (now_ns - c.first_ns) / 1e9
+        self.metrics.note_containment(command.provider, command.action, c.state, command.path, since_first_s)
+        log.info(c.state, **_named(c), seconds=outcome.seconds, attempts=c.attempts, text=c.text)
+
+    def _put_on_record(self, kept: Kept, method: str = "", next_command_id: str = "") -> Outcome:
+        """The ledger's entry and the message, the same bytes."""
+        c, now_ns = kept.containment, self.clock()
         outcome = outcome_of(c, now_ns, kept.receipt, method, next_command_id, self.residual_of(c.command))
         body = msgspec.json.encode(outcome)
         command = c.command
@@ -384,11 +410,7 @@ class Desk:
         kind = _LEDGER_KINDS.get(c.state, "outcome")
         self.store.ledger.append(kind, command.command_id, body, time_ns=now_ns, owner=owner, reason=c.text)
         self.store.to_send(command.credential.encode("utf-8", "surrogatepass"), body)
-        if self.tells_people and c.state in TOLD:
-            self.store.to_notice(command.command_id, c.state)
-        since_first_s = (now_ns - c.first_ns) / 1e9
-        self.metrics.note_containment(command.provider, command.action, c.state, command.path, since_first_s)
-        log.info(c.state, **_named(c), seconds=outcome.seconds, attempts=c.attempts, text=c.text)
+        return outcome
 
     def _keep(self, kept: Kept) -> None:
         c = kept.containment

@@ -4,6 +4,7 @@ Shapes: Keycloak Admin REST API (https://www.keycloak.org/docs-api/latest/rest-a
 A token is void if its client or user is disabled, its session over, or it was issued before either's not-before, in whole seconds.
 """
 
+import asyncio
 import base64
 import json
 import time
@@ -33,7 +34,10 @@ class Issued(NamedTuple):
 
 
 class FakeKeycloak(FakeProvider):
-    """One realm. ``effects``: how often each command's mark was set, by command id. ``slow_s``: how long it takes over a change."""
+    """One realm. ``effects``: how often each command's mark was set, by command id. ``slow_s``: how long it takes over a change.
+
+    ``introspects_late_s``: how long over an introspection; ``has_userinfo``: whether that endpoint is to be had.
+    """
 
     def __init__(self, clients: tuple[str, ...] = (STOLEN,)) -> None:
         super().__init__()
@@ -47,6 +51,8 @@ class FakeKeycloak(FakeProvider):
         self.tokens: dict[str, Issued] = {}
         self.effects: Counter[str] = Counter()
         self.knows_introspection = True
+        self.introspects_late_s = 0.0
+        self.has_userinfo = True
 
     def routes(self) -> list[web.RouteDef]:
         oidc, admin = f"/realms/{REALM}/protocol/openid-connect", f"/admin/realms/{REALM}"
@@ -104,11 +110,14 @@ class FakeKeycloak(FakeProvider):
 
     async def introspect(self, request: web.Request) -> web.StreamResponse:
         form = dict(await request.post())
+        await asyncio.sleep(self.introspects_late_s)
         if self._logged_in(form) is None:
             return web.json_response({"error": "invalid_client"}, status=401)
         return web.json_response({"active": self.knows_introspection and self.is_active(str(form["token"]))})
 
     async def userinfo(self, request: web.Request) -> web.StreamResponse:
+        if not self.has_userinfo:
+            return _error("none", 404)
         return web.json_response({"sub": "x"}) if self.is_active(_shown(request)) else _error("invalid_token", 401)
 
     async def realm(self, request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""A real broker for the live tests: one for the whole run, shared by every worker process; each test under a prefix of its own."""
+"""A real broker for the live tests: one for the whole run, shared by every worker process; each test under a prefix of its own. And a real Keycloak with a closed loop, one a file."""
 
 import json
 import os
@@ -11,12 +11,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from benchmarks.closing import Closed, learned, settings_for
+from benchmarks.identity_provider import Keycloak
+from benchmarks.keycloak_estate import Estate, Thief
 from benchmarks.shared import SharedBroker, shared_broker
+from benchmarks.unreliable import Unreliable
 from detector.errors import BrokerError
-from streams.config import Kafka, Settings
+from streams.config import Connectors, Kafka, Settings
+from streams.connectors.settings.http import Http
 from tests.tools import unavailable
 
 HERE = Path(__file__).parent
+PIPELINES = 9
+ANSWER_S = 4.0
+"""How long the responder waits for an answer of Keycloak's."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -92,3 +100,54 @@ def eventually() -> Callable[..., None]:
             assert time.monotonic() < deadline, f"not within {within_s:g} s"
 
     return wait
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Keycloak]:
+    """A Keycloak of a file's own."""
+    try:
+        started = Keycloak.start()
+    except BrokerError as error:
+        unavailable(error)
+    with started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def estate(server: Keycloak) -> Estate:
+    """A realm with a pipeline for each thief."""
+    return Estate(server, clients=PIPELINES)
+
+
+@pytest.fixture(scope="module")
+def proxy(server: Keycloak) -> Iterator[Unreliable]:
+    """What the responder takes for Keycloak."""
+    with Unreliable(server.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def closed(
+    broker: SharedBroker, estate: Estate, proxy: Unreliable, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Closed]:
+    """Ingest, worker and responder as an operator runs them."""
+    folder = tmp_path_factory.mktemp("loop")
+    kafka = broker.kafka(f"loop-{estate.realm}")
+    settings = settings_for(estate, kafka, learned(estate, folder), proxy.url, grace_s=0.5)
+    connector = settings.connectors.keycloak
+    assert connector is not None
+    connector = msgspec.structs.replace(connector, http=Http(total_s=ANSWER_S))
+    with Closed(msgspec.structs.replace(settings, connectors=Connectors(keycloak=connector)), folder) as closed:
+        for name in estate.pipelines:
+            assert estate.work(name)
+        assert estate.delegate()
+        yield closed
+
+
+@pytest.fixture
+def thief(estate: Estate) -> Thief:
+    """One with a pipeline nobody else stole from."""
+    taken: set[str] = estate.__dict__.setdefault("taken", set())
+    name = next(name for name in estate.pipelines if name not in taken)
+    taken.add(name)
+    return Thief(estate, name, pause_s=0.2)

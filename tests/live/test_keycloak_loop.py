@@ -5,21 +5,18 @@ One thief after another takes the secret of a pipeline of its own in one realm; 
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from benchmarks.closing import Closed, learned, settings_for
+from benchmarks.closing import Closed
 from benchmarks.deployment import until
 from benchmarks.identity_provider import Keycloak
 from benchmarks.keycloak_estate import OUTPACE_SECRET, PORTAL, PORTAL_SECRET, Estate, Thief
 from benchmarks.loop import Case, play
-from benchmarks.shared import SharedBroker
 from benchmarks.unreliable import Unreliable
-from detector.errors import BrokerError
 from streams.cli import app
 from streams.connectors.base import Proof, RefusedError
 from streams.connectors.keycloak import KeycloakConnector
@@ -27,63 +24,8 @@ from streams.connectors.oauth import OAuthConnector
 from streams.connectors.settings.keycloak import Keycloak as Settings
 from streams.connectors.settings.oauth import OAuth
 from streams.ledger.store import Ledger
-from tests.tools import unavailable
 
 pytestmark = pytest.mark.timeout(600)
-PIPELINES = 8
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Keycloak]:
-    try:
-        started = Keycloak.start()
-    except BrokerError as error:
-        unavailable(error)
-    with started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def estate(server: Keycloak) -> Estate:
-    return Estate(server, clients=PIPELINES)
-
-
-@pytest.fixture(scope="module")
-def proxy(server: Keycloak) -> Iterator[Unreliable]:
-    with Unreliable(server.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture(scope="module")
-def closed(
-    broker: SharedBroker, estate: Estate, proxy: Unreliable, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Closed]:
-    folder = tmp_path_factory.mktemp("loop")
-    settings = settings_for(
-        estate, broker.kafka(f"loop-{estate.realm}"), learned(estate, folder), proxy.url, grace_s=0.5
-    )
-    with Closed(settings, folder) as closed:
-        for name in estate.pipelines:
-            assert estate.work(name)
-        assert estate.delegate()
-        yield closed
-
-
-@pytest.fixture
-def thief(estate: Estate, request: pytest.FixtureRequest) -> Thief:
-    """One with a pipeline nobody else stole from."""
-    return Thief(estate, _names(estate)(), pause_s=0.2)
-
-
-def _names(estate: Estate) -> Callable[[], str]:
-    taken: set[str] = estate.__dict__.setdefault("taken", set())
-
-    def fresh() -> str:
-        name = next(name for name in estate.pipelines if name not in taken)
-        taken.add(name)
-        return name
-
-    return fresh
 
 
 def tell(title: str, case: Case) -> None:

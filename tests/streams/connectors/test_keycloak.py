@@ -11,9 +11,10 @@ import msgspec
 import pytest
 
 from detector.policy.guardrails import RevocationCommand
-from streams.connectors.base import NotOfferedError, RefusedError
+from streams.connectors.base import NotOfferedError, RefusedError, UnavailableError
 from streams.connectors.http_client import NotAllowedError
 from streams.connectors.keycloak import KeycloakConnector
+from streams.connectors.settings.http import Http
 from streams.connectors.settings.keycloak import Keycloak
 from tests.fakes.keycloak import (
     EXCHANGE,
@@ -190,6 +191,64 @@ def test_the_proof_says_how_the_door_was_tried() -> None:
                 proof = await connector.prove(command, await connector.revoke(command))
                 assert (proof.standing, proof.method) == ("inactive", method)
                 await connector.close()
+
+    play(test())
+
+
+def test_a_token_called_inactive_that_userinfo_serves_is_alive() -> None:
+    """One witness may lie. By the client's own record everything is as it should be."""
+
+    async def test() -> None:
+        async with ClientScene() as scene:
+            connector, command = scene.connect(), scene.command("revoke_session")
+            receipt = await connector.revoke(command)
+            scene.fake.knows_introspection = False
+            scene.fake.clients[STOLEN]["notBefore"] = 1
+            proof = await connector.prove(command, receipt)
+            assert (proof.standing, proof.method) == ("alive", "userinfo")
+            await connector.close()
+
+    play(test())
+
+
+def test_a_keycloak_that_keeps_userinfo_from_us_is_proven_by_introspection_alone() -> None:
+    async def test() -> None:
+        async with ClientScene() as scene:
+            scene.fake.has_userinfo = False
+            connector, command = scene.connect(), scene.command("disable_credential")
+            proof = await connector.prove(command, await connector.revoke(command))
+            assert (proof.standing, proof.method, proof.is_tried) == ("inactive", "introspection", True)
+            await connector.close()
+
+    play(test())
+
+
+def test_an_introspection_that_hangs_holds_no_revocation_up_and_is_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.connectors.keycloak_door.LONGEST_BEFORE_S", 0.2)
+
+    async def test() -> None:
+        async with ClientScene() as scene:
+            connector, command = scene.connect(), scene.command("disable_credential")
+            scene.fake.introspects_late_s = 30.0
+            receipt = await asyncio.wait_for(connector.revoke(command), 3.0)
+            assert scene.fake.effects == {command.command_id: 1}
+            proof = await connector.prove(command, receipt)
+            assert (proof.standing, proof.method, proof.is_tried) == ("inactive", "read back", False)
+            await connector.close()
+
+    play(test())
+
+
+def test_an_introspection_that_hangs_after_the_change_is_no_answer_within_its_time() -> None:
+    async def test() -> None:
+        async with ClientScene() as scene:
+            settings = msgspec.structs.replace(scene.settings(), http=Http(total_s=0.3))
+            connector, command = KeycloakConnector(settings), scene.command("disable_credential")
+            receipt = await connector.revoke(command)
+            scene.fake.introspects_late_s = 30.0
+            with pytest.raises(UnavailableError, match=r"introspect a token: no answer within 0\.3 s"):
+                await connector.prove(command, receipt)
+            await connector.close()
 
     play(test())
 

@@ -10,6 +10,7 @@ import pytest
 from detector.config import Approval, Breaker, Guards
 from detector.containment import Sighting
 from detector.errors import StateError
+from detector.event import Outcome
 from streams.metrics import PATHS
 from streams.respond.desk import Desk
 from streams.respond.store import Request, Store
@@ -214,6 +215,38 @@ def test_a_use_after_the_proof_costs_it_the_next_rung(tmp_path: Path) -> None:
         "commanded", "approved", "executing", "accepted", "proven", "still_alive",
         "commanded", "approved", "executing", "accepted", "proven",
     ]  # fmt: skip
+
+
+def test_a_refused_use_that_ends_the_waiting_is_named_as_what_proved_it(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, FakeConnector(cannot_prove=True))
+    scene.connector.receipt = lambda c, _at=0: FakeConnector.receipt(scene.connector, c, scene.clock.now_ns)  # type: ignore[method-assign]
+    run(scene, command())
+    assert scene.of(1).state == "accepted"
+    scene.clock.go_on(5.0)
+    scene.desk.see([later_use(1, 4.0, outcome=int(Outcome.FAILED_AUTHENTICATION))])
+    asyncio.run(scene.settle())
+    assert (scene.outcomes[-1].state, scene.outcomes[-1].method) == ("proven", "refused use")
+
+
+def test_what_nobody_could_prove_says_so_once_in_log_ledger_outcomes_and_to_people(tmp_path: Path) -> None:
+    """A provider that never answers the question: no proof, and no silence about it either."""
+    scene = Scene(tmp_path, FakeConnector(cannot_prove=True))
+    scene.desk.tells_people = True
+    run(scene, command(), step_s=30.0)
+    assert scene.states() == ["commanded", "approved", "executing", "accepted"]
+    scene.clock.go_on(3700.0)
+    scene.desk.forget_old()
+    again = scene.again()
+    again.desk.forget_old()
+    last = again.outcomes[-1]
+    assert (last.state, last.text) == ("accepted", "never proven, no longer watched: unknown")
+    assert [o.text for o in again.outcomes].count(last.text) == 1
+    assert [e.reason for e in again.store.ledger.entries()][-1] == last.text
+    assert [state for _seq, _id, state in again.store.notices()] == ["never_proven"]
+    shown = scene.metrics.registry.get_sample_value
+    labels = {"action": "disable_credential", "state": "accepted", "path": "workload"}
+    assert shown("outpace_revocations_total", labels) == 1, "a command is accepted once"
+    assert again.chain_is_whole()
 
 
 def test_a_race_costs_the_principal(tmp_path: Path) -> None:
