@@ -19,9 +19,11 @@ KINDS = (
     "configuration",
     "redrive",
     "restore",
+    "breaker",
 )
 """Everything an entry may be about: what the detector decided, was commanded, approved or refused by a person, came of it, a signal
-sent or received, the policy and connectors a responder started with, a command tried again by an operator, or undone by one."""
+sent or received, the policy and connectors a responder started with, a command tried again by an operator, or undone by one, the circuit breaker
+closed by one."""
 
 DOMAIN = b"outpace ledger entry 1\x00"
 LEAF = b"\x00"

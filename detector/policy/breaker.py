@@ -12,7 +12,7 @@ admitted within the window is remembered whatever the limit is by now; then it i
 Blind to: what people take away themselves; a fleet nobody stated or counted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from msgspec.structs import replace
@@ -70,13 +70,59 @@ def passed(state: BreakerState, config: Breaker, command: RevocationCommand, now
     return Passage(_counted(state, config, command, now_ns), True)
 
 
-def reset(state: BreakerState, now_ns: int) -> BreakerState:
-    """Closed by an operator; stamps from a clock that ran ahead are forgotten, the others count on."""
+def reset(state: BreakerState, now_ns: int, scope: str = "", *, forgets: bool = False) -> BreakerState:
+    """Closed by an operator; stamps from a clock that ran ahead are forgotten, the others count on.
+
+    ``scope``: ``all`` or a path, to close that alone; '' for everything. ``forgets``: what was admitted counts no more either: of one path its own commands, else also the principals.
+    """
+    is_whole = scope in ("", ALL)
+    kept = {
+        key: () if forgets and (is_whole or key == scope) else tuple(s for s in stamps if s <= now_ns)
+        for key, stamps in state.stamps.items()
+    }
     return BreakerState(
-        {key: tuple(s for s in stamps if s <= now_ns) for key, stamps in state.stamps.items()},
-        {name: stamp for name, stamp in state.principals.items() if stamp <= now_ns},
+        {key: stamps for key, stamps in kept.items() if stamps},
+        {} if forgets and is_whole else {n: stamp for n, stamp in state.principals.items() if stamp <= now_ns},
+        {key: until for key, until in state.open_until.items() if scope not in ("", key)},
         fleet_size=state.fleet_size,
     )
+
+
+class Used(msgspec.Struct, frozen=True):
+    """How one scope of the breaker stands. ``scope``: ``all`` or a path; ``most`` commands within a minute, None where no limit is set; ``principals``: of the whole fleet, within the window."""
+
+    scope: str
+    open_until_ns: int
+    used: int
+    most: int | None
+    principals: int | None = None
+    most_principals: int | None = None
+
+
+def standing(state: BreakerState, config: Breaker, paths: Iterable[str], now_ns: int) -> list[Used]:
+    """How full each limit is and what is open, the whole first. ``open_until_ns``: ns since 1970, 0 where it is closed."""
+    window_ns = int(config.window_s * 1e9)
+    used = [Used(ALL, _still_open(state, ALL, now_ns), _within(state, ALL, now_ns), config.per_minute)]
+    used[0] = replace(
+        used[0],
+        principals=sum(stamp > now_ns - window_ns for stamp in state.principals.values()),
+        most_principals=fleet_limit(config, state.fleet_size),
+    )
+    by_path: Mapping[str, int] = config.per_minute_by_path  # type: ignore[assignment]  # its keys are path names
+    for path in paths:
+        open_ns = _still_open(state, path, now_ns)
+        if open_ns or path in by_path:
+            used.append(Used(path, open_ns, _within(state, path, now_ns), by_path.get(path)))
+    return used
+
+
+def _still_open(state: BreakerState, scope: str, now_ns: int) -> int:
+    until = state.open_until.get(scope, 0)
+    return until if until > now_ns else 0
+
+
+def _within(state: BreakerState, scope: str, now_ns: int) -> int:
+    return sum(stamp > now_ns - MINUTE_NS for stamp in state.stamps.get(scope, ()))
 
 
 def fleet_limit(config: Breaker, counted: int = 0) -> int | None:
@@ -95,7 +141,7 @@ def fleet_limit(config: Breaker, counted: int = 0) -> int | None:
 def _exceeded(state: BreakerState, config: Breaker, command: RevocationCommand, now_ns: int) -> tuple[str, str]:
     """What opens (``all`` or a path) and the sentence why; two empty strings where every limit has room."""
     for key, most in _rates(config, command.path).items():
-        if sum(stamp > now_ns - MINUTE_NS for stamp in state.stamps.get(key, ())) >= most:
+        if _within(state, key, now_ns) >= most:
             name = "breaker.per_minute" if key == ALL else f"breaker.per_minute_by_path.{key}"
             return key, f"{most} commands within a minute are all {name} allows"
     most_principals = fleet_limit(config, state.fleet_size)

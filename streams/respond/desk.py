@@ -14,6 +14,7 @@ from detector.config import Policy
 from detector.containment import Containment, Sighting, Terms
 from detector.decision import ACTIONS, Decision
 from detector.errors import ApprovalError
+from detector.policy import breaker
 from detector.policy.admission import Admission, admit, admit_again
 from detector.policy.approval import voted
 from detector.policy.guardrails import RevocationCommand, next_rung, raised_to_principal
@@ -208,11 +209,13 @@ class Desk:
                 self.store.read_up_to(topic, next_offset)
 
     def answer(self, request: Request) -> None:
-        """What a person asked for: a vote, or another try."""
+        """What a person asked for: a vote, another try, something back, or the circuit breaker closed."""
         kept = self.current.get(request.command_id) or self.store.get(request.command_id)
         with self.store.transaction():
             self.store.answered(request)
-            if kept is None:
+            if request.verb in ("reset", "reset_counts"):
+                self._close_breaker(request)
+            elif kept is None:
                 log.warning("request for a command nobody knows", verb=request.verb)
             elif request.verb == "redrive":
                 self._redrive(kept, request)
@@ -327,6 +330,24 @@ class Desk:
             reason=request.reason[:400],
         )
         self._settle(kept, admit(c.command, self.clock(), self.policy, self.breaker, hold))
+
+    def _close_breaker(self, request: Request) -> None:
+        """Puts who closed it, and why, on the ledger; what was alerted on meanwhile stays so."""
+        scope, now_ns = request.command_id, self.clock()
+        was = {key: until for key, until in self.breaker.open_until.items() if until > now_ns and scope in ("", key)}
+        forgets = request.verb == "reset_counts"
+        self.breaker = breaker.reset(self.breaker, now_ns, scope, forgets=forgets)
+        self.store.set_breaker(self.breaker)
+        told = {"person": request.person, "asked_ns": request.asked_ns, "was_open_until_ns": was, "forgets": forgets}
+        self.store.ledger.append(
+            "breaker",
+            scope or breaker.ALL,
+            msgspec.json.encode(told),
+            time_ns=now_ns,
+            owner=request.person[:200],
+            reason=request.reason[:400],
+        )
+        log.warning("circuit breaker closed by a person", scope=scope or "everything", was_open=sorted(was))
 
     def _redrive(self, kept: Kept, request: Request) -> None:
         c = kept.containment

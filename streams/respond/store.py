@@ -1,7 +1,7 @@
 """The responder's memory in one SQLite file: how far each command has come, what is still to be told, and the ledger, changed together or not at all.
 
 Write-ahead log, every commit on the disk before the provider is asked. One responder at a time: whoever opens it for work holds a lock on a file beside it.
-Other programs (``outpace approve``, ``outpace restore``, ``outpace respond dead-letters``) only add requests, which the responder carries out.
+Other programs (``outpace approve``, ``outpace restore``, ``outpace respond dead-letters``, ``outpace respond breaker``) only add requests, which the responder carries out.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ from streams.connectors.base import Receipt
 from streams.ledger.store import Ledger, connect
 
 FILE = "responder.sqlite"
-Verb = Literal["approve", "deny", "redrive", "restore"]
+Verb = Literal["approve", "deny", "redrive", "restore", "reset", "reset_counts"]
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS containments (command_id TEXT PRIMARY KEY, state TEXT NOT NULL, due_ns INTEGER NOT NULL, "
     "commanded_ns INTEGER NOT NULL, signed_s INTEGER NOT NULL, body BLOB NOT NULL, receipt BLOB) WITHOUT ROWID",
@@ -45,7 +45,7 @@ class Kept(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What a person wants done with a command."""
+    """What a person wants done with a command; with the circuit breaker (``reset``, ``reset_counts``) ``command_id`` says which scope, '' for everything."""
 
     seq: int
     command_id: str

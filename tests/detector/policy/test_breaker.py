@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from detector.config import Breaker, Policy
 from detector.policy.admission import admit
-from detector.policy.breaker import MINUTE_NS, BreakerState, fleet_limit, passed, reset
+from detector.policy.breaker import MINUTE_NS, BreakerState, fleet_limit, passed, reset, standing
 from detector.policy.guardrails import RevocationCommand
 from tests.detector.policy.commanding import SECOND_NS, START_NS, commanded
 
@@ -228,3 +228,18 @@ def test_an_operator_closes_it_and_forgets_a_clock_that_ran_ahead() -> None:
     assert passed(reset(state, START_NS), config, commanded(number=1), START_NS).is_admitted
     spent = passed(BreakerState(), config, commanded(), START_NS).state
     assert not passed(reset(spent, START_NS), config, commanded(number=1), START_NS).is_admitted
+
+
+def test_forgetting_makes_room_and_one_scope_leaves_the_others_alone() -> None:
+    config = Breaker(per_minute=9, per_minute_by_path={"workload": 1, "human": 1})
+    state = BreakerState()
+    for number, path in enumerate(("workload", "workload", "human", "human")):
+        state = passed(state, config, commanded(number=number, path=path), START_NS + number).state
+    now_ns = START_NS + SECOND_NS
+    closed = reset(state, now_ns, "workload", forgets=True)
+    assert (closed.is_open("workload", now_ns), closed.is_open("human", now_ns)) == (False, True)
+    whole, human, workload = standing(closed, config, ("human", "workload"), now_ns)
+    assert (whole.scope, whole.open_until_ns, whole.used, whole.most) == ("all", 0, 2, 9), "the whole counts on"
+    assert (human.used, human.most, human.open_until_ns > now_ns) == (1, 1, True)
+    assert (workload.used, workload.open_until_ns) == (0, 0)
+    assert passed(closed, config, commanded(number=7, path="workload"), now_ns).is_admitted
