@@ -21,7 +21,7 @@ from detector.config import Policy
 from detector.policy.approval import Hold, held, rule_of
 from detector.policy.breaker import BreakerState, passed
 from detector.policy.guardrails import RevocationCommand, narrowed
-from detector.policy.tolerance import allowed_rungs, is_named, rank
+from detector.policy.tolerance import allowed_rungs, is_named, rank, tolerance_of
 from detector.sources.timestamps import format_time, parse_time_ns
 
 Verdict = Literal["execute", "hold", "alert_only", "refuse"]
@@ -143,7 +143,7 @@ def _on_hold(asked: _Asked, hold: Hold) -> Admission:
     count, until = f"{len(hold.approvers)} of {hold.people} approvals", format_time(hold.deadline_ns)
     standing = hold.standing(asked.now_ns)
     if standing == "waiting":
-        return asked.answered("hold", "waiting", f"{count}, wanted until {until}")
+        return asked.answered("hold", "waiting", f"{count}, wanted until {until}{_unowned(asked)}")
     if standing == "rejected":
         return asked.answered("alert_only", "rejected", f"rejected by {hold.votes[-1].person}")
     if standing == "approved":
@@ -153,6 +153,13 @@ def _on_hold(asked: _Asked, hold: Hold) -> Admission:
     if hold.fallback == "narrow":
         asked = msgspec.structs.replace(asked, command=narrowed(asked.command))
     return _through_breaker(asked, "fallback", f"{count} by {until}, falls back to {asked.command.action}")
+
+
+def _unowned(asked: _Asked) -> str:
+    """What whoever is to approve is told of an identity nobody answers for."""
+    command = asked.command
+    owner = tolerance_of(asked.policy, command.path, command.principal, command.credential).owner
+    return "" if owner.strip() else "; it has no owner in the tolerance registry"
 
 
 def _through_breaker(asked: _Asked, cause: Cause, text: str) -> Admission:

@@ -36,6 +36,7 @@ def warnings_of(policy: Policy) -> list[Warned]:
         *_dead("grants", [grant.principal for grant in policy.grants], policy),
         *_shadowed("tolerance", [entry.principal for entry in policy.tolerance]),
         *_tolerances(policy),
+        *_unowned(policy),
         *_losses(policy),
         *_approvals(policy),
         *_breaker(policy),
@@ -101,6 +102,26 @@ def _tolerances(policy: Policy) -> Iterator[Warned]:
         if not entry.owner.strip() and not any(covers(p, entry.principal) for p in policy.guards.never_revoke):
             text = f"{entry.principal!r} has no owner: the ledger names nobody who answers for what is taken from it"
             yield Warned(f"tolerance[{number}].owner", text)
+
+
+def _unowned(policy: Policy) -> Iterator[Warned]:
+    """Of an armed policy: whom it names but no entry of the registry, and everybody else no entry fits."""
+    entries = [entry.principal for entry in policy.tolerance]
+    if not policy.armed or any(set(pattern) == {"*"} for pattern in (*entries, *policy.guards.never_revoke)):
+        return
+    named = [
+        *((f"leases[{n}]", lease.principal) for n, lease in enumerate(policy.leases)),
+        *((f"grants[{n}]", grant.principal) for n, grant in enumerate(policy.grants)),
+        *((f"context.bindings[{n}]", binding.principal) for n, binding in enumerate(policy.context.bindings)),
+        *((f"guards.brittle[{n}]", pattern) for n, pattern in enumerate(policy.guards.brittle)),
+        *((f"approval[{n}]", pattern) for n, rule in enumerate(policy.approval) for pattern in rule.principals),
+    ]
+    known = (*entries, *policy.guards.never_revoke)
+    for where, pattern in named:
+        if set(pattern) != {"*"} and not any(covers(p, pattern) for p in known):
+            yield Warned(where, f"{pattern!r} has no owner: no entry of tolerance fits it")
+    text = 'whoever no entry fits has no owner, and the policy is armed: a last entry with principal = "*" names one'
+    yield Warned("tolerance", text)
 
 
 def _losses(policy: Policy) -> Iterator[Warned]:

@@ -49,6 +49,37 @@ def test_an_identity_that_may_be_revoked_and_is_nobody_s_is_told() -> None:
     assert "'*:role/b' has no owner" in found["tolerance[1].owner"]
 
 
+def test_whom_an_armed_policy_names_and_the_registry_does_not_is_nobody_s() -> None:
+    named = """
+        [[leases]]
+        principal = "*:role/glass-1"
+        [[grants]]
+        principal = "*:role/deploy-*"
+        [[context.bindings]]
+        principal = "*:user/bound"
+        networks = ["192.0.2.0/24"]
+        [guards]
+        brittle = ["*:user/old-*"]
+        never_revoke = ["*:role/pay-*"]
+        [[approval]]
+        principals = ["*:role/pay-1", "*:role/held"]
+    """
+    owned = '[[tolerance]]\nprincipal = "*:role/deploy-*"\nowner = "build@example.com"\n'
+    found = warned(f"armed = true\n{owned}{named}")
+    assert list(found) == ["leases[0]", "context.bindings[0]", "guards.brittle[0]", "approval[0]", "tolerance"]
+    assert "'*:role/held' has no owner" in found["approval[0]"]
+    assert 'principal = "*" names one' in found["tolerance"]
+    assert warned(owned + named) == {}, "nothing is taken before the policy is armed"
+
+
+def test_a_last_entry_for_everybody_leaves_nobody_without_an_owner() -> None:
+    assert list(warned("armed = true")) == ["tolerance"]
+    everybody = 'principal = "*"\n[[grants]]\nprincipal = "*:role/deploy-*"'
+    assert warned(f'armed = true\n[[tolerance]]\nowner = "soc@example.com"\n{everybody}') == {}
+    assert list(warned(f"armed = true\n[[tolerance]]\n{everybody}")) == ["tolerance[0].owner"]
+    assert list(warned('armed = true\n[guards]\nnever_revoke = ["*"]')) == ["guards.never_revoke[0]"]
+
+
 def test_a_never_revoke_list_that_covers_everything_is_told() -> None:
     assert "nothing is ever revoked" in warned('[guards]\nnever_revoke = ["**"]')["guards.never_revoke[0]"]
 
@@ -124,4 +155,4 @@ def test_a_limit_that_is_never_reached_or_lets_nothing_through_is_told(breaker: 
 
 
 def test_arming_without_saying_how_large_the_fleet_is_is_right_since_workers_count_it() -> None:
-    assert warned("armed = true") == {}
+    assert not any(path.startswith("breaker") for path in warned("armed = true"))

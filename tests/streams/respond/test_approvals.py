@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import tomli_w
 
-from detector.config import Approval, Guards
+from detector.config import Approval, Guards, Tolerance
 from detector.errors import ApprovalError, ConfigError
 from streams import standard_webhooks
 from streams.cli import app
@@ -65,6 +65,18 @@ def test_a_person_denies_by_the_command_line(scene: Scene, settings: str) -> Non
     answered(scene)
     assert scene.of(1).state == "alerted"
     assert scene.connector.changes == {}
+
+
+def test_a_command_that_waits_says_so_where_nobody_owns_what_it_takes(tmp_path: Path) -> None:
+    told = {}
+    for name, owner in (("ownerless", ""), ("owned", "build@example.com")):
+        policy = msgspec.structs.replace(HELD, tolerance=(Tolerance("keycloak:shop/*", owner=owner),))
+        found = Scene(tmp_path / name, policy=policy)
+        found.send(command())
+        (told[name],) = [e for e in found.store.ledger.entries() if e.kind == "approval"]
+        assert found.of(1).text == told[name].reason
+    assert told["ownerless"].reason.endswith("; it has no owner in the tolerance registry")
+    assert (told["owned"].owner, "no owner" in told["owned"].reason) == ("build@example.com", False)
 
 
 @pytest.mark.parametrize(
