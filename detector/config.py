@@ -170,6 +170,29 @@ class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fallback: Literal["alert", "narrow", "execute"] = "alert"
 
 
+class Approver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A person who may approve, and how one is known: ``login``: the user of the operating system; ``signing_secret``: ``env:NAME`` or ``file:PATH`` of what signs their webhooks."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    login: str = ""
+    signing_secret: str = ""
+
+    def __post_init__(self) -> None:
+        if not name_key(self.name) or not (self.login or self.signing_secret):
+            raise ValueError(
+                f"approver {self.name!r} can never approve, wanted a name, and a login or a signing_secret"
+            )
+
+
+def name_key(name: str) -> str:
+    """What a person's name is compared by: case and blanks do not make two people.
+
+    >>> name_key("  Maria  Example ")
+    'maria example'
+    """
+    return " ".join(name.split()).casefold()
+
+
 class Breaker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How much may be taken away by machine: commands a minute, overall and by path; principals, as a share of the fleet, in a window.
 
@@ -209,6 +232,17 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cold_start_acts: bool = False
     armed: bool = False
     challengers: tuple[Literal["variable_order", "tempo", "conformal", "half_space_trees", "drift"], ...] = ()
+    approvers: tuple[Approver, ...] = ()
+
+    def __post_init__(self) -> None:
+        told = (
+            ("name", [name_key(a.name) for a in self.approvers]),
+            ("login", [a.login for a in self.approvers if a.login]),
+            ("signing_secret", [a.signing_secret for a in self.approvers if a.signing_secret]),
+        )
+        for what, values in told:
+            if len(set(values)) < len(values):
+                raise ValueError(f"two approvers with one {what}: a person has one name, a name one person")
 
 
 def read_policy(text: bytes, origin: str) -> Policy:

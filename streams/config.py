@@ -164,6 +164,7 @@ class Respond(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     approvals_port: Annotated[int, Meta(ge=-1, le=65_535)] = -1
     approvals_host: str = "127.0.0.1"
     approvals_secret: str = ""
+    approvals_folder: str = ""
 
 
 class Settings(Policy, frozen=True, forbid_unknown_fields=True):

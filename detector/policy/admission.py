@@ -18,7 +18,7 @@ from typing import Literal
 import msgspec
 
 from detector.config import Policy
-from detector.policy.approval import Hold, held, rule_of
+from detector.policy.approval import Hold, held, rule_of, still_counted
 from detector.policy.breaker import BreakerState, passed
 from detector.policy.guardrails import RevocationCommand, narrowed
 from detector.policy.tolerance import allowed_rungs, is_named, rank, tolerance_of
@@ -84,6 +84,7 @@ def admit(
     is_following: bool = False,
 ) -> Admission:
     """Weighs a command. ``now_ns``: ns since 1970; ``is_following``: made here after one that did not hold, or one that is tried again, so its age was judged with that one."""
+    hold = still_counted(hold, policy) if hold else None
     asked = _Asked(command, now_ns, policy, breaker, hold, is_following)
     settled = _refused(asked) or _guarded(asked)
     if settled:
@@ -101,7 +102,7 @@ def admit_again(
 
     What people approved before still counts, where there are as many of them as the rule of today wants.
     """
-    rule = rule_of(command, policy)
+    rule, hold = rule_of(command, policy), still_counted(hold, policy) if hold else None
     is_approved = rule and hold and hold.standing(now_ns) == "approved" and len(hold.approvers) >= rule.people
     return admit(command, now_ns, policy, breaker, hold if is_approved else None, is_following=True)
 

@@ -2,6 +2,8 @@
 
 The first ``[[approval]]`` that fits counts. Rungs named in ``guards.two_person`` take two different people whatever a rule says, and are never executed by falling
 back: without one of their own rule they are narrowed.
+
+Where the policy names ``approvers``, only theirs is a word that counts. That it is theirs is for whoever took it to see: here a name is a name.
 """
 
 from typing import Literal
@@ -9,7 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from detector.config import Approval, Policy
+from detector.config import Approval, Approver, Policy, name_key
 from detector.errors import ApprovalError
 from detector.policy.guardrails import RevocationCommand
 from detector.policy.tolerance import is_named, rank
@@ -80,12 +82,31 @@ def held(command: RevocationCommand, rule: Approval, now_ns: int) -> Hold:
     return Hold(command.command_id, command.action, rule.people, now_ns, deadline_ns, fallback)
 
 
+def approver_of(policy: Policy, person: str) -> Approver | None:
+    """The approver of this name; None where the policy names none at all. Raises ``ApprovalError`` for a name it does not know."""
+    if not policy.approvers:
+        return None
+    found = next((a for a in policy.approvers if name_key(a.name) == name_key(person)), None)
+    if found is None:
+        raise ApprovalError(f"an approval by {person[:200]!r}, who is none of the policy's approvers")
+    return found
+
+
+def still_counted(hold: Hold, policy: Policy) -> Hold:
+    """The hold without approvals of people the policy does not name as approvers: it may have changed since. A denial stays."""
+    if not policy.approvers:
+        return hold
+    known = {name_key(a.name) for a in policy.approvers}
+    votes = tuple(vote for vote in hold.votes if not vote.approves or vote.person in known)
+    return hold if votes == hold.votes else replace(hold, votes=votes)
+
+
 def voted(hold: Hold, person: str, approves: bool, now_ns: int) -> Hold:
     """The hold with one more person's word. Raises ``ApprovalError`` where it cannot count: nobody's, a second one by the same person, too late, already settled.
 
     A person is a person however the name is written: case and surrounding blanks do not make two.
     """
-    name = " ".join(person.split()).casefold()
+    name = name_key(person)
     if not name:
         raise ApprovalError(f"command {hold.command_id}: an approval needs a person's name")
     standing = hold.standing(now_ns)

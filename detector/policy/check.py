@@ -39,6 +39,7 @@ def warnings_of(policy: Policy) -> list[Warned]:
         *_unowned(policy),
         *_losses(policy),
         *_approvals(policy),
+        *_approvers(policy),
         *_breaker(policy),
     ]
 
@@ -139,6 +140,20 @@ def _approvals(policy: Policy) -> Iterator[Warned]:
         if rule.principals and all(any(covers(g, p) for g in guards) for p in rule.principals):
             yield Warned(where, "never counts: guards.never_revoke has all its principals")
         yield from _fallback(where, rule, policy)
+
+
+def _approvers(policy: Policy) -> Iterator[Warned]:
+    """Whether who approves is who they say, and whether there are enough of them."""
+    wanted = [(f"approval[{n}]", rule.people) for n, rule in enumerate(policy.approval)]
+    wanted += [("guards.two_person", 2)] if policy.guards.two_person else []
+    if not policy.approvers:
+        if wanted and (policy.armed or any(rule.people > 1 for rule in policy.approval)):
+            yield Warned("approvers", "there are none: names are not verified, and two may be one person")
+        return
+    for where, people in wanted:
+        if people > len(policy.approvers):
+            text = f"{people} people are wanted, and there are {len(policy.approvers)} approvers: it is never approved"
+            yield Warned(where, text)
 
 
 def _takes_all(earlier: Approval, later: Approval) -> bool:

@@ -2,8 +2,12 @@
 
 ``POST /v1/approvals`` with ``{"command_id", "verb": "approve" | "deny", "person", "reason"}``, signed as Standard Webhooks says within five minutes. It listens only where
 ``respond.approvals_port`` is set, and never without ``respond.approvals_secret``. Both ways leave a request in the responder's file, answered 202: the responder counts it.
+
+Where the policy names ``approvers``, a webhook is signed with the secret of the person it names, and a word by the command line is left as a file, whose owner the responder can see
+(``words.py``).
 """
 
+import os
 import time
 from pathlib import Path
 from typing import Literal
@@ -11,23 +15,17 @@ from typing import Literal
 import msgspec
 from aiohttp import web
 
-from detector.errors import ApprovalError, ConfigError
+from detector.config import Approver, Policy, name_key
+from detector.errors import ApprovalError, ConfigError, StateError
 from detector.policy.approval import voted
 from streams import standard_webhooks
-from streams.config import Respond, read_settings, secret
+from streams.config import Respond, Settings, read_settings, secret
+from streams.logs import logger
 from streams.respond.store import Kept, Store
+from streams.respond.words import MOST_BYTES, Word, check_login, folder_of, leave
 
+log = logger("respond")
 TOLERANCE_S = 300
-MOST_BYTES = 16 << 10
-
-
-class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One person's word on one command."""
-
-    command_id: str
-    verb: Literal["approve", "deny"]
-    person: str
-    reason: str = ""
 
 
 def approve(id: str, /, *, as_: str, reason: str = "", settings: str | None = None) -> int:  # noqa: A002 - its name on the command line
@@ -65,7 +63,10 @@ def deny(id: str, /, *, as_: str, reason: str = "", settings: str | None = None)
 
 
 def _asked(start: str, verb: Literal["approve", "deny"], person: str, reason: str, settings: str | None) -> int:
-    store = Store(Path(read_settings(settings).state_folder))
+    chosen = read_settings(settings)
+    if chosen.approvers:
+        return _left_as_file(start, verb, person, reason, chosen)
+    store = Store(Path(chosen.state_folder))
     try:
         now_ns = time.time_ns()
         kept = the_one(store, start)
@@ -75,6 +76,27 @@ def _asked(start: str, verb: Literal["approve", "deny"], person: str, reason: st
         store.close()
     c = kept.containment.command
     print(f"{verb}: {c.action} of {c.provider} command {c.command_id}, for the responder to count")
+    return 0
+
+
+def _left_as_file(start: str, verb: Literal["approve", "deny"], person: str, reason: str, settings: Settings) -> int:
+    """The word of an approver, who need not be let into the responder's file: then the whole id is wanted, and only the responder sees whether it counts."""
+    check_login(settings, person, os.getuid())
+    command_id = start
+    try:
+        store = Store(Path(settings.state_folder))
+    except (StateError, PermissionError):
+        told = "a command"
+    else:
+        try:
+            kept = the_one(store, start)
+            check_vote(kept, person, verb == "approve", time.time_ns())
+        finally:
+            store.close()
+        c = kept.containment.command
+        command_id, told = c.command_id, f"{c.action} of {c.provider} command"
+    leave(folder_of(settings), Word(command_id, verb, person, reason))
+    print(f"{verb}: {told} {command_id}, for the responder to count")
     return 0
 
 
@@ -96,6 +118,20 @@ def check_vote(kept: Kept, person: str, approves: bool, now_ns: int) -> None:
     voted(c.hold, person, approves, now_ns)
 
 
+def keys_of(approvers: tuple[Approver, ...]) -> dict[str, bytes]:
+    """Every approver's key, by name. Raises ``ConfigError`` for a secret that is none, and for two people with the same one."""
+    keys: dict[str, bytes] = {}
+    for number, approver in enumerate(approvers):
+        if not approver.signing_secret:
+            continue
+        where = f"approvers[{number}].signing_secret"
+        key = standard_webhooks.key_of(secret(approver.signing_secret), where)
+        if key in keys.values():
+            raise ConfigError(f"{where} is another approver's too: either could speak in the name of both")
+        keys[name_key(approver.name)] = key
+    return keys
+
+
 class ApprovalDoor:
     """The webhook."""
 
@@ -108,15 +144,21 @@ class ApprovalDoor:
         return int(self._runner.addresses[0][1]) if self._runner else 0
 
     @classmethod
-    async def opened(cls, settings: Respond, store: Store) -> "ApprovalDoor":
+    async def opened(cls, settings: Respond, store: Store, policy: Policy = Policy()) -> "ApprovalDoor":  # noqa: B008 - frozen
         """Listens, where the settings say so. Raises ``ConfigError`` without a secret: anybody could approve."""
         if settings.approvals_port < 0:
             return cls(None)
-        if not settings.approvals_secret:
+        keys = keys_of(policy.approvers)
+        if not keys and not settings.approvals_secret:
             raise ConfigError("respond.approvals_secret is empty, anybody could approve: wanted env:NAME or file:PATH")
-        key = standard_webhooks.key_of(secret(settings.approvals_secret), "respond.approvals_secret")
+        if policy.approvers and not keys:
+            raise ConfigError(
+                "respond.approvals_port is set, and no approver has a signing_secret: nobody could use it"
+            )
+        if not keys:
+            keys = {"": standard_webhooks.key_of(secret(settings.approvals_secret), "respond.approvals_secret")}
         application = web.Application(client_max_size=MOST_BYTES)
-        application.router.add_post("/v1/approvals", _Handler(key, store).answer)
+        application.router.add_post("/v1/approvals", _Handler(keys, store).answer)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0)
         await runner.setup()
         try:
@@ -134,8 +176,10 @@ class ApprovalDoor:
 
 
 class _Handler:
-    def __init__(self, key: bytes, store: Store) -> None:
-        self._key, self._store = key, store
+    """``keys``: by an approver's name as it is compared; under '' the one that speaks for everybody."""
+
+    def __init__(self, keys: dict[str, bytes], store: Store) -> None:
+        self._keys, self._store = keys, store
 
     async def answer(self, request: web.Request) -> web.Response:
         """One request."""
@@ -146,12 +190,16 @@ class _Handler:
         sent_s = standard_webhooks.sent_at_s(request.headers)
         if sent_s is None or abs(time.time() - sent_s) > TOLERANCE_S:
             return _said(401, f"no webhook-timestamp, or one more than {TOLERANCE_S} s away")
-        if not standard_webhooks.is_signed_by(self._key, request.headers, body):
+        if not any(standard_webhooks.is_signed_by(key, request.headers, body) for key in self._keys.values()):
             return _said(401, "no webhook-signature of ours")
         try:
             word = msgspec.json.decode(body, type=Word)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return _said(400, str(error)[:200])
+        key = self._keys.get("") or self._keys.get(name_key(word.person))
+        if key is None or not standard_webhooks.is_signed_by(key, request.headers, body):
+            log.warning("approval refused", person=word.person[:200], reason="signed by somebody else than it names")
+            return _said(401, "signed by somebody else than it names")
         return self._taken(word)
 
     def _taken(self, word: Word) -> web.Response:
@@ -163,7 +211,8 @@ class _Handler:
             check_vote(kept, word.person, word.verb == "approve", now_ns)
         except ApprovalError as error:
             return _said(409, str(error))
-        self._store.ask(word.command_id, word.verb, word.person, word.reason, now_ns)
+        known_by = "" if "" in self._keys else "webhook"
+        self._store.ask(word.command_id, word.verb, word.person, word.reason, now_ns, known_by)
         return _said(202, "taken")
 
 

@@ -16,7 +16,7 @@ from detector.decision import ACTIONS, Decision
 from detector.errors import ApprovalError
 from detector.policy import breaker
 from detector.policy.admission import Admission, admit, admit_again
-from detector.policy.approval import voted
+from detector.policy.approval import approver_of, voted
 from detector.policy.guardrails import RevocationCommand, next_rung, raised_to_principal
 from detector.policy.residual import LONGEST_S
 from detector.policy.tolerance import tolerance_of
@@ -316,11 +316,14 @@ class Desk:
             log.warning("vote on a command that does not wait", **_named(c), state=c.state)
             return
         try:
+            if approver_of(self.policy, request.person) and not request.known_by:
+                raise ApprovalError("nothing shows whose word it is: approvers say theirs by login or signed webhook")
             hold = voted(c.hold, request.person, request.verb == "approve", request.asked_ns)
         except ApprovalError as error:
-            log.warning("vote not counted", **_named(c), reason=str(error))
+            log.warning("vote not counted", **_named(c), person=request.person[:200], reason=str(error))
             return
-        body = msgspec.json.encode({"person": request.person, "verb": request.verb, "asked_ns": request.asked_ns})
+        told = {"person": request.person, "verb": request.verb, "asked_ns": request.asked_ns}
+        body = msgspec.json.encode(told | ({"known_by": request.known_by} if request.known_by else {}))
         self.store.ledger.append(
             "approval",
             c.command.command_id,

@@ -21,6 +21,7 @@ from streams.respond.execute import Executor
 from streams.respond.reading import Intake, Outbox
 from streams.respond.store import Store
 from streams.respond.telling import Teller
+from streams.respond.words import Words
 from streams.stopping import stop_on_signals
 
 log = logs.logger("respond")
@@ -97,7 +98,7 @@ class Responder:
         """Works until told to stop. Raises what cannot be put right here."""
         stop_on_signals(stop)
         endpoint = await web.serve(self.metrics, self.settings.web, self._is_ready)
-        door = await ApprovalDoor.opened(self.settings.respond, self.store)
+        door = await ApprovalDoor.opened(self.settings.respond, self.store, self.settings)
         under_way = self.desk.load()
         in_force = configuration_of(self.settings, self.desk.terms, self.registry.connectors)
         put_on_record(self.store, in_force, time.time_ns())
@@ -162,7 +163,9 @@ class Responder:
 
     async def _requests(self) -> None:
         """What people asked for, from other programs and from the webhook."""
+        words = Words.of(self.settings, self.store)
         while True:
+            words.collect(time.time_ns())
             for request in self.store.requests():
                 self.desk.answer(request)
             await asyncio.sleep(LOOK_S)

@@ -29,7 +29,7 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, key BLOB NOT NULL, body BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS progress (topic TEXT PRIMARY KEY, next_offset INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS requests (seq INTEGER PRIMARY KEY AUTOINCREMENT, command_id TEXT NOT NULL, verb TEXT NOT NULL, "
-    "person TEXT NOT NULL, reason TEXT NOT NULL, asked_ns INTEGER NOT NULL)",
+    "person TEXT NOT NULL, reason TEXT NOT NULL, asked_ns INTEGER NOT NULL, known_by TEXT NOT NULL DEFAULT '')",
     "CREATE TABLE IF NOT EXISTS notices (seq INTEGER PRIMARY KEY AUTOINCREMENT, command_id TEXT NOT NULL, state TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS decisions (decision_id TEXT PRIMARY KEY) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS breaker (id INTEGER PRIMARY KEY CHECK (id = 0), body BLOB NOT NULL)",
@@ -45,7 +45,10 @@ class Kept(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What a person wants done with a command; with the circuit breaker (``reset``, ``reset_counts``) ``command_id`` says which scope, '' for everything."""
+    """What a person wants done with a command; with the circuit breaker (``reset``, ``reset_counts``) ``command_id`` says which scope, '' for everything.
+
+    ``known_by``: what showed that it is that person's word (``login maria``, ``webhook``); '' where nothing did.
+    """
 
     seq: int
     command_id: str
@@ -53,6 +56,7 @@ class Request(NamedTuple):
     person: str
     reason: str
     asked_ns: int
+    known_by: str = ""
 
 
 class Store:
@@ -68,6 +72,8 @@ class Store:
             self.connection = connect(self.path)
             for statement in _SCHEMA:
                 self.connection.execute(statement)
+            if not any(row[1] == "known_by" for row in self.connection.execute("PRAGMA table_info(requests)")):
+                self.connection.execute("ALTER TABLE requests ADD COLUMN known_by TEXT NOT NULL DEFAULT ''")
         except sqlite3.Error as error:
             raise StateError(f"{self.path}: {error}") from error
         self.ledger = Ledger(self.connection)
@@ -155,17 +161,17 @@ class Store:
         """Everything before this offset is taken in, once this transaction holds."""
         self.connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?)", (topic, next_offset))
 
-    def ask(self, command_id: str, verb: Verb, person: str, reason: str, asked_ns: int) -> None:
+    def ask(self, command_id: str, verb: Verb, person: str, reason: str, asked_ns: int, known_by: str = "") -> None:
         """Leaves a request for the responder; inside the caller's transaction or in one of its own."""
         self.connection.execute(
-            "INSERT INTO requests (command_id, verb, person, reason, asked_ns) VALUES (?, ?, ?, ?, ?)",
-            (command_id, verb, person, reason, asked_ns),
+            "INSERT INTO requests (command_id, verb, person, reason, asked_ns, known_by) VALUES (?, ?, ?, ?, ?, ?)",
+            (command_id, verb, person, reason, asked_ns, known_by),
         )
 
     def requests(self) -> list[Request]:
         """Requests not yet answered, the oldest first."""
         rows = self.connection.execute(
-            "SELECT seq, command_id, verb, person, reason, asked_ns FROM requests ORDER BY seq"
+            "SELECT seq, command_id, verb, person, reason, asked_ns, known_by FROM requests ORDER BY seq"
         )
         return [Request(*row) for row in rows]
 

@@ -39,7 +39,7 @@ def test_warnings_name_the_place_and_leave_the_policy_valid(tmp_path: Path) -> N
 
 
 def test_an_armed_policy_without_owners_is_valid_and_told_of_them_a_line_each(tmp_path: Path) -> None:
-    done = outpace("check", written(tmp_path, "armed = true\n[guards]\nbrittle = ['*:user/old-*']"))
+    done = outpace("check", written(tmp_path, "armed = true\n[guards]\ntwo_person = []\nbrittle = ['*:user/old-*']"))
     assert (done.returncode, done.stdout.count("\n")) == (0, 3)
     assert "guards.brittle[0]: '*:user/old-*' has no owner" in done.stdout
     assert "tolerance: whoever no entry fits has no owner" in done.stdout

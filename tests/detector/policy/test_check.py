@@ -5,9 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.config import Policy, read_policy
+from detector.errors import ConfigError
 from detector.policy.check import covers, warnings_of
 from detector.policy.tolerance import is_named
 
+APPROVER = """
+[[approvers]]
+name = "maria"
+login = "maria"
+[[approvers]]
+name = "alex"
+login = "alex"
+"""
 names = st.text("ab:/-", min_size=1, max_size=6)
 shell = st.text("ab:/-*?", min_size=1, max_size=6)
 
@@ -65,7 +74,7 @@ def test_whom_an_armed_policy_names_and_the_registry_does_not_is_nobody_s() -> N
         principals = ["*:role/pay-1", "*:role/held"]
     """
     owned = '[[tolerance]]\nprincipal = "*:role/deploy-*"\nowner = "build@example.com"\n'
-    found = warned(f"armed = true\n{owned}{named}")
+    found = warned(f"armed = true\n{APPROVER}{owned}{named}")
     assert list(found) == ["leases[0]", "context.bindings[0]", "guards.brittle[0]", "approval[0]", "tolerance"]
     assert "'*:role/held' has no owner" in found["approval[0]"]
     assert 'principal = "*" names one' in found["tolerance"]
@@ -73,11 +82,40 @@ def test_whom_an_armed_policy_names_and_the_registry_does_not_is_nobody_s() -> N
 
 
 def test_a_last_entry_for_everybody_leaves_nobody_without_an_owner() -> None:
-    assert list(warned("armed = true")) == ["tolerance"]
+    assert list(warned(f"armed = true\n{APPROVER}")) == ["tolerance"]
     everybody = 'principal = "*"\n[[grants]]\nprincipal = "*:role/deploy-*"'
-    assert warned(f'armed = true\n[[tolerance]]\nowner = "soc@example.com"\n{everybody}') == {}
-    assert list(warned(f"armed = true\n[[tolerance]]\n{everybody}")) == ["tolerance[0].owner"]
-    assert list(warned('armed = true\n[guards]\nnever_revoke = ["*"]')) == ["guards.never_revoke[0]"]
+    armed = f"armed = true\n{APPROVER}"
+    assert warned(f'{armed}[[tolerance]]\nowner = "soc@example.com"\n{everybody}') == {}
+    assert list(warned(f"{armed}[[tolerance]]\n{everybody}")) == ["tolerance[0].owner"]
+    assert list(warned('armed = true\n[guards]\nnever_revoke = ["*"]')) == ["guards.never_revoke[0]", "approvers"]
+
+
+def test_names_nobody_checks_are_told_and_so_are_too_few_people() -> None:
+    assert "names are not verified" in warned("armed = true")["approvers"]
+    assert list(warned("[[approval]]\npeople = 2")) == ["approvers"]
+    nobody_waits = "armed = true\n[guards]\ntwo_person = []"
+    assert "approvers" not in warned(nobody_waits)
+    one = '[[approvers]]\nname = "maria"\nlogin = "maria"\n'
+    found = warned(f"armed = true\n{one}[[approval]]\npeople = 3\npaths = ['human']")
+    assert "approvers" not in found
+    assert "3 people are wanted, and there are 1 approvers" in found["approval[0]"]
+    assert "2 people are wanted" in found["guards.two_person"]
+
+
+@pytest.mark.parametrize(
+    ("second", "why"),
+    [
+        ('name = " MARIA "\nlogin = "m2"', "one name"),
+        ('name = "alex"\nlogin = "maria"', "one login"),
+        ('name = "alex"\nsigning_secret = "env:MARIA"', "one signing_secret"),
+        ('name = "alex"', "can never approve"),
+        ('name = " "\nlogin = "x"', "can never approve"),
+    ],
+)
+def test_one_person_under_two_names_is_no_valid_policy(second: str, why: str) -> None:
+    first = '[[approvers]]\nname = "Maria"\nlogin = "maria"\nsigning_secret = "env:MARIA"\n'
+    with pytest.raises(ConfigError, match=why):
+        warned(f"{first}[[approvers]]\n{second}")
 
 
 def test_a_never_revoke_list_that_covers_everything_is_told() -> None:
