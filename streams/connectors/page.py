@@ -57,6 +57,8 @@ not proven gone. Revoking either token ends the client's part of the session wit
 
 A *residual* is how long the provider may leave the access usable after it said yes. A proof that tried the access itself counts at once: at Keycloak where it says
 `introspection`, `userinfo` or `log-in`. Every other reads the provider's objects back, or takes somebody's word, and counts once the residual is over.
+That an introspection lies cannot be seen where it is the only answer there is, as at a generic OAuth server; Keycloak's is checked against UserInfo. A later use
+that gets through overturns any proof ([respond.md](respond.md#what-happens-to-a-command)).
 Doing a command twice leaves the provider as doing it once.
 """
 
