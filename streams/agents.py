@@ -13,8 +13,9 @@ import asyncio
 import sys
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -107,7 +108,7 @@ class Desk:
 
 
 class Scorer:
-    """Everything a worker does with frames. ``broken``: frames, as (partition, offset), that broke an engine before and are refused now."""
+    """Everything a worker does with frames. ``broken``: frames, as (partition, offset), that broke an engine before and are refused now; ``limits``: bytes a message may have, by topic."""
 
     def __init__(
         self,
@@ -118,9 +119,10 @@ class Scorer:
         name: str,
         initial: Initial | None = None,
         broken: frozenset[tuple[int, int]] = frozenset(),
+        limits: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.settings, self.store, self.send, self.metrics, self.name = settings, store, send, metrics, name
-        self.initial, self.broken = initial, set(broken)
+        self.initial, self.broken, self.limits = initial, set(broken), limits
         self.topics = Topics.under(settings.kafka.prefix)
         self.seal = Seal(settings.commands) if settings.commands.signing_key else None
         self.watch, self.shown = Watch(), EngineMetrics(metrics)
@@ -300,10 +302,11 @@ class Scorer:
     async def _tell(self, desk: Desk, decided: Decided) -> None:
         decision, received_ns = decided
         key = decision.credential.encode()
-        told = msgspec.json.encode(fitted(decision, self._room(key, MOST_DECISION_BYTES)))
+        told = msgspec.json.encode(fitted(decision, self._room(self.topics.decisions, key, MOST_DECISION_BYTES)))
         signed = self.seal.signed(decision.decision_id, told, time.time()) if self.seal else None
         await self._send(desk, self.topics.decisions, key, told, signed)
-        acted_on = fitted(decision, self._room(key, MOST_BYTES))  # what a command says, its decision says
+        # What a command says, its decision says.
+        acted_on = fitted(decision, self._room(self.topics.revocations, key, MOST_BYTES))
         command = command_of(acted_on, self.settings, self._fleet_size() if self.settings.armed else 0)
         if command is not None:
             body = msgspec.json.encode(command)
@@ -313,9 +316,12 @@ class Scorer:
         self.metrics.note_decision(decision, seconds)
         log_decision(decision, seconds)
 
-    def _room(self, key: bytes, most_bytes: int) -> int:
+    def _limit(self, topic: str) -> int:
+        return self.limits.get(topic, self.settings.kafka.max_message_bytes)
+
+    def _room(self, topic: str, key: bytes, most_bytes: int) -> int:
         """Bytes a value under ``key`` may have, for the broker and for a responder that takes ``most_bytes``."""
-        return min(most_bytes, self.settings.kafka.max_message_bytes - len(key)) - OVERHEAD_BYTES
+        return min(most_bytes, self._limit(topic) - len(key)) - OVERHEAD_BYTES
 
     def _fleet_size(self) -> int:
         """Identities of the whole fleet, as far as this worker's share of the partitions tells: each principal falls into any of them alike. Counted now and then; at least one."""
@@ -326,7 +332,16 @@ class Scorer:
         return self._fleet
 
     async def _send(self, desk: Desk, topic: str, key: bytes, value: bytes, headers: Headers | None = None) -> None:
+        """Sends what the broker will take. Raises ``BrokerError`` where other workers would wait for what it will not."""
+        most_bytes = self._limit(topic)
+        is_too_large = len(key) + len(value) + OVERHEAD_BYTES > most_bytes < self.settings.kafka.max_message_bytes
+        if is_too_large and topic in (self.topics.shared, self.topics.links):
+            raise BrokerError(
+                f"{topic} takes messages of {most_bytes} bytes, other workers need one of {len(value)}: raise its max.message.bytes"
+            )
         try:
+            if is_too_large:
+                raise MessageSizeTooLargeError
             sent = self.send(topic, key, value, headers) if headers else self.send(topic, key, value)
             desk.unconfirmed.append(await sent)
         except MessageSizeTooLargeError:
@@ -450,7 +465,7 @@ class Scorer:
                 unconfirmed, desk.unconfirmed = desk.unconfirmed, []
             hand_overs = self._hand_overs
             desk.snapshot_at, desk.events_since = started, 0
-            await all_of(unconfirmed)
+            await self._confirmed(unconfirmed)
             packed = await asyncio.get_running_loop().run_in_executor(None, desk.writer.packed, image)
             if hand_overs != self._hand_overs:
                 return
@@ -466,6 +481,14 @@ class Scorer:
             self.metrics.note_snapshot(partition, time.monotonic() - started, desk.writer.bytes_written - before)
             for acknowledge in done:
                 acknowledge()
+
+    async def _confirmed(self, unconfirmed: list[Awaitable[Any]]) -> None:
+        try:
+            await all_of(unconfirmed)
+        except MessageSizeTooLargeError as error:
+            raise BrokerError(
+                "a topic takes smaller messages than when this worker asked; it asks again, and what it decided comes again, cut"
+            ) from error
 
     def _tell_unwritten(self, partition: int, error: KafkaError) -> None:
         why = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]

@@ -6,9 +6,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -21,6 +22,7 @@ from streams.agents import Scorer
 from streams.config import Settings, read_settings
 from streams.faust_app import changelog_options, new_app
 from streams.link_topic import links_from
+from streams.message_limits import message_limits
 from streams.metrics import Metrics
 from streams.patience import Patience
 from streams.reaching import broker_ready
@@ -53,6 +55,7 @@ class Worker:
         metrics: Metrics,
         initial: Initial | None = None,
         broken: frozenset[tuple[int, int]] = frozenset(),
+        limits: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.settings, self.metrics = settings, metrics
         self.topics = Topics.under(settings.kafka.prefix)
@@ -66,7 +69,7 @@ class Worker:
         )
         self.table = SnapshotTable(table, self.send_to)
         name = f"{socket.gethostname()}-{os.getpid()}-{time.monotonic_ns():x}"
-        self.scorer = Scorer(settings, self.table, self.send, metrics, name, initial, broken)
+        self.scorer = Scorer(settings, self.table, self.send, metrics, name, initial, broken, limits)
         self.scorer.end_of, self.scorer.start_of, self.scorer.flow = self._end_of, self._start_of, self._flow
         self._mine: set[int] = set()
         self._paused: set[int] = set()
@@ -347,8 +350,9 @@ class Life:
         initial = await asyncio.to_thread(initial_state, self.settings)
         await self._warm_up()
         await broker_ready(self.settings.kafka, self._note)
+        limits = await message_limits(self.settings.kafka, self._note)
         started_s = time.monotonic()
-        self.worker = Worker(self.settings, self.metrics, initial, self.past.broken)
+        self.worker = Worker(self.settings, self.metrics, initial, self.past.broken, limits)
         why = await self.worker.run()
         ran_s = time.monotonic() - started_s
         if isinstance(self.worker.scorer.failure, StateError):

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 from conftest import jsonl, routine, stolen_key
 
 from detector import snapshot
-from detector.errors import OtherVersionError
+from detector.errors import BrokerError, OtherVersionError
 from detector.sources.framing import Block
 from streams import checkpoint, second_stage
 from streams.agents import BROKEN, Scorer
@@ -548,5 +548,57 @@ def test_a_decision_no_message_can_hold_is_cut_and_its_command_kept() -> None:
         assert decision["credential"] == command["credential"]
         assert decision["decision_id"] == command["decision_id"]
         assert not bench.scorer.failure
+
+    run(test)
+
+
+def test_a_topic_that_takes_less_than_the_settings_say_gets_decisions_cut_to_that() -> None:
+    async def test() -> None:
+        limits = {"outpace.decisions": 20_000, "outpace.revocations": 20_000}
+        bench = Bench(limits=limits)
+        for offset, frame in enumerate(long_named(40_000)):
+            await bench.take(offset, frame)
+        decision, [command] = bench.out.of("decisions")[-1], bench.out.of("revocations")
+        assert decision["reasons"][-1]["signal"] == "cut"
+        assert decision["decision_id"] == command["decision_id"]
+        assert max(len(msgspec.json.encode(told)) for told in bench.out.of("decisions")) < 20_000
+        assert bench.metrics.rejected.labels("size")._value.get() == 0
+
+    run(test)
+
+
+def test_a_decision_whose_names_alone_fit_no_message_of_its_topic_is_told_and_counted() -> None:
+    async def test() -> None:
+        bench = Bench(limits={"outpace.decisions": 1_100})
+        for offset, frame in enumerate(FRAMES):
+            await bench.take(offset, frame)
+        assert not bench.out.of("decisions")
+        assert bench.out.of("revocations")
+        assert bench.metrics.rejected.labels("size")._value.get() == len(expected())
+        assert bench.scorer.failure is None
+
+    run(test)
+
+
+def test_what_other_workers_wait_for_and_its_topic_does_not_take_ends_the_worker_with_what_to_do() -> None:
+    async def test() -> None:
+        bench = Bench(limits={"outpace.shared": 30_000})
+        await bench.take(0)
+        desk = bench.scorer.desks[0]
+        with pytest.raises(BrokerError, match=r"outpace\.shared takes messages of 30000 bytes, .* raise its max\.message"):
+            await bench.scorer._send(desk, "outpace.shared", b"0", b"x" * 30_000)
+
+    run(test)
+
+
+def test_a_message_the_broker_refuses_later_ends_the_worker_with_nothing_acknowledged() -> None:
+    async def test() -> None:
+        bench = Bench()
+        bench.out.fault = MessageSizeTooLargeError()
+        for offset, frame in enumerate(FRAMES):
+            await bench.take(offset, frame)
+        with pytest.raises(BrokerError, match="a topic takes smaller messages than when this worker asked"):
+            await bench.scorer.checkpoint(0)
+        assert bench.acknowledged == []
 
     run(test)
