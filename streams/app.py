@@ -30,7 +30,7 @@ from streams.second_stage import HOST
 from streams.shard import Initial
 from streams.snapshot_table import SnapshotTable
 from streams.terminal import printable
-from streams.topics import Topics, snapshots_changelog
+from streams.topics import Topics, snapshots_changelog, written_by_workers
 from streams.warm_up import stays, warm_up
 
 log = logs.logger("worker")
@@ -241,7 +241,13 @@ class Worker:
         return committed if committed else await asyncio.wait_for(self._start_of(place.partition), PROBE_PATIENCE_S)
 
     async def _probe(self) -> None:
-        """Asks the broker how it is, so that an outage shows even while nothing is scored."""
+        """Asks the broker how it is, so that an outage shows even while nothing is scored. Raises ``BrokerError`` for a topic that is gone at two looks in a row.
+
+        Faust goes on without the partitions of a topic that was deleted, and an idempotent producer tries for ever.
+        """
+        needed = {self.topics.events, *written_by_workers(self.settings.kafka.prefix)}
+        self._producer.client.set_topics(needed)
+        gone: set[str] = set()
         while True:
             try:
                 answered = await asyncio.wait_for(self._producer.client.force_metadata_update(), PROBE_PATIENCE_S)
@@ -252,7 +258,14 @@ class Worker:
                 told = log.info if answered else log.warning
                 told("broker is back" if answered else "broker lost, what is unconfirmed is kept")
             self.metrics.broker_up.set(self.is_broker_up)
+            before, gone = gone, self._gone(needed) if answered else set()
+            if before & gone:
+                raise BrokerError(f"topics do not exist any more: {', '.join(sorted(before & gone))}")
             await asyncio.sleep(PROBE_EVERY_S)
+
+    def _gone(self, topics: set[str]) -> set[str]:
+        cluster = self._producer.client.cluster
+        return {name for name in topics if not cluster.partitions_for_topic(name)}
 
     async def run(self) -> str:
         """Works until cancelled, which ends it in good order, or until it cannot go on; then gives why."""

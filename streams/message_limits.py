@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from streams.config import Kafka
 from streams.connection import aiokafka_settings
 from streams.logs import logger
-from streams.topics import Topics
+from streams.topics import written_by_workers
 
 log = logger("worker")
 LEAST_BYTES = 16_384
@@ -26,8 +26,7 @@ async def message_limits(kafka: Kafka, note: Callable[[str], None], told_by: Any
 
     Returns once every topic takes ``LEAST_BYTES``: below, what is decided could not be said. ``note`` is told at each look what is missing, ``told_by`` (a logger) at each change.
     """
-    names = Topics.under(kafka.prefix)
-    written = (names.decisions, names.revocations, names.rejected, names.links, names.shared, names.sightings)
+    written = written_by_workers(kafka.prefix)
     wait_s, told = FIRST_WAIT_S, ""
     while True:
         try:

@@ -36,6 +36,12 @@ class Topics(NamedTuple):
         return cls(*(f"{prefix}.{name}" for name in cls._fields))
 
 
+def written_by_workers(prefix: str) -> tuple[str, ...]:
+    """Names of the topics a worker writes to, its snapshots' apart."""
+    names = Topics.under(prefix)
+    return names.decisions, names.revocations, names.rejected, names.links, names.shared, names.sightings
+
+
 def worker_group(kafka: Kafka) -> str:
     """The workers' consumer group, and their Faust app's id.
 

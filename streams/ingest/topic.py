@@ -32,7 +32,7 @@ MOST_RECORDS = 4000
 BLOCK_BYTES = 2 << 20
 BLOCK_RECORDS = 1000
 """Few enough that nothing else waits long while they are read."""
-COMMIT_EVERY_S = 0.5
+COMMIT_EVERY_S, LOOK_EVERY_S = 0.5, 2.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 10.0
 
 
@@ -57,14 +57,28 @@ class RawTopic:
         self.provider: Provider | None = SOURCES.get(settings.provider)
         self._consumer: AIOKafkaConsumer | None = None
         self._settled: dict[TopicPartition, int] = {}
+        self._began_ns = 0
         self._committing: asyncio.Task[None] | None = None
 
     async def arrivals(self, since: dict[str, Cursor]) -> AsyncIterator[Arrival]:
-        """Arrivals from the group's committed offsets on, for ever; ``since`` is the group's business."""
-        await self.close()
-        consumer = await self._connected()
-        self._committing = asyncio.create_task(self._commit_now_and_then())
+        """Arrivals from the group's committed offsets on, for ever; ``since`` is the group's business. A topic that is deleted is waited for again."""
         while True:
+            await self.close()
+            consumer = await self._connected()
+            self._began_ns = time.time_ns()
+            self._committing = asyncio.create_task(self._commit_now_and_then())
+            async for arrival in self._polled(consumer):
+                yield arrival
+
+    async def _polled(self, consumer: AIOKafkaConsumer) -> AsyncIterator[Arrival]:
+        """What one consumer gets; ends where its topic is gone at two looks in a row."""
+        looked_at, was_there = time.monotonic(), True
+        while True:
+            if time.monotonic() - looked_at >= LOOK_EVERY_S:
+                is_there = await self._is_there(consumer)
+                if not is_there and not was_there:
+                    return
+                looked_at, was_there = time.monotonic(), is_there
             polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_RECORDS)
             received_ns = time.time_ns()
             for place, messages in polled.items():
@@ -72,8 +86,18 @@ class RawTopic:
                 for block, following in blocks_of(messages, origin):
                     yield Arrival(block, self.provider, Cursor(origin, following), received_ns)
 
+    async def _is_there(self, consumer: AIOKafkaConsumer) -> bool:
+        """False only where the broker says that it has no such topic: the client itself would look again within minutes."""
+        try:
+            answered = await asyncio.wait_for(consumer._client.force_metadata_update(), LONGEST_WAIT_S)
+        except (KafkaError, OSError, TimeoutError):
+            return True
+        return not answered or bool(consumer.partitions_for_topic(self.settings.topic))
+
     async def settle(self, arrival: Arrival) -> None:
-        """Its offset may be committed."""
+        """Its offset may be committed, unless a topic that was deleted since gave it: another's offsets mean nothing."""
+        if arrival.received_ns < self._began_ns:
+            return
         topic, _, partition = arrival.cursor.key.rpartition("/")
         self._settled[TopicPartition(topic, int(partition))] = arrival.cursor.at
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ class Message(NamedTuple):
     partition: int
     offset: int
     value: Any
+    timestamp: float = 0.0
 
 
 def frames() -> list[bytes]:
@@ -356,6 +358,23 @@ def test_a_topic_made_anew_is_scored_from_its_start() -> None:
     run(test)
 
 
+def test_a_topic_made_anew_that_has_come_as_far_is_scored_from_its_start() -> None:
+    async def test() -> None:
+        bench = Bench()
+        for offset in range(4):
+            await bench.take(offset)
+        await bench.scorer.checkpoint(0)
+        following = Bench(bench.store, "two")
+        following.scorer.end_of = lambda _partition: 9
+        for offset in range(2):
+            message = Message(0, offset, FRAMES[4 + offset], time.time() + 60.0)
+            await following.scorer.take(message, lambda: None)
+        assert following.state() == 1
+        assert following.metrics.registry.get_sample_value("outpace_frames_total", {"direction": "scored"}) == 2
+
+    run(test)
+
+
 def test_frames_the_topic_lost_do_not_cost_what_the_engine_knows() -> None:
     async def test() -> None:
         bench = Bench()
@@ -585,7 +604,9 @@ def test_what_other_workers_wait_for_and_its_topic_does_not_take_ends_the_worker
         bench = Bench(limits={"outpace.shared": 30_000})
         await bench.take(0)
         desk = bench.scorer.desks[0]
-        with pytest.raises(BrokerError, match=r"outpace\.shared takes messages of 30000 bytes, .* raise its max\.message"):
+        with pytest.raises(
+            BrokerError, match=r"outpace\.shared takes messages of 30000 bytes, .* raise its max\.message"
+        ):
             await bench.scorer._send(desk, "outpace.shared", b"0", b"x" * 30_000)
 
     run(test)
