@@ -10,6 +10,7 @@ if nobody else has written a snapshot meanwhile. What cannot be put right here (
 """
 
 import asyncio
+import math
 import sys
 import time
 from collections import deque
@@ -34,6 +35,7 @@ from streams.ingest.refused import refused
 from streams.logs import log_decision, logger
 from streams.metrics import Metrics
 from streams.newest import newest_of
+from streams.passed_over import PassedOver
 from streams.respond.commands import MOST_BYTES, MOST_DECISION_BYTES, Seal
 from streams.second_stage import HOST, SecondStage, link_message
 from streams.shard import Applied, Decided, Initial, Shard
@@ -128,6 +130,7 @@ class Scorer:
         self.settings, self.store, self.send, self.metrics, self.name = settings, store, send, metrics, name
         self.initial, self.broken, self.limits = initial, set(broken), limits
         self.topics = Topics.under(settings.kafka.prefix)
+        self.links_passed_over = PassedOver(self.topics.links, metrics, log)
         self.seal = Seal(settings.commands) if settings.commands.signing_key else None
         self.watch, self.shown = Watch(), EngineMetrics(metrics)
         self.exchange = Exchange(settings.kafka.partitions, initial.epoch if initial else NEVER)
@@ -249,16 +252,15 @@ class Scorer:
             )
             desk.shard.give([without_the_others(epoch)])
 
-    async def second_stage(self, host: Desk, offset: int, data: bytes) -> None:
-        """One message of the second stage at the desk that hosts it."""
+    async def second_stage(self, host: Desk, offset: int, data: bytes, sent_s: float = math.inf) -> None:
+        """One message of the second stage, sent at ``sent_s`` (seconds since 1970), at the desk that hosts it."""
         async with self._turn:
             if self.failure is not None or host.stage is None or self.desks.get(HOST) is not host:
                 return
             try:
                 decided = await self._in_thread(host.stage.apply, offset, data)
             except StateError as error:
-                self.metrics.note_unread(error)
-                log.error("message passed over", topic=self.topics.links, offset=offset, reason=str(error)[:200])
+                self.links_passed_over.note(offset, sent_s, error)
                 return
             for each in decided:
                 await self._tell(host, each)

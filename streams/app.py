@@ -184,11 +184,13 @@ class Worker:
             if host is None or host.stage is None:
                 await asyncio.sleep(TICK_S)
                 continue
-            async for offset, data in links_from(self.settings, host.stage.offset + 1):
+            async for message in links_from(self.settings, host.stage.offset + 1):
                 if self.scorer.desks.get(HOST) is not host:
                     break
-                if data is not None:
-                    await self.scorer.second_stage(host, offset, data)
+                if message is not None:
+                    data, sent_s = message.value or b"", message.timestamp / 1000
+                    await self.scorer.second_stage(host, message.offset, data, sent_s)
+                self.scorer.links_passed_over.tell()
 
     def _flow(self, partition: int, queued: int) -> None:
         """A partition that waits for others is read no further until it goes on; the others are."""

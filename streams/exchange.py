@@ -19,6 +19,7 @@ from streams import connection
 from streams.config import Settings
 from streams.logs import logger
 from streams.metrics import Metrics
+from streams.passed_over import PassedOver
 from streams.topics import Topics
 
 log = logger("exchange")
@@ -82,6 +83,7 @@ def without_the_others(epoch: int) -> Delta:
 async def listen(exchange: Exchange, settings: Settings, metrics: Metrics) -> None:
     """Feeds an exchange from the topic, from its start, until cancelled. A broker that goes away is waited for."""
     topic = Topics.under(settings.kafka.prefix).shared
+    passed_over = PassedOver(topic, metrics, log)
     while True:
         consumer = AIOKafkaConsumer(
             topic,
@@ -94,7 +96,8 @@ async def listen(exchange: Exchange, settings: Settings, metrics: Metrics) -> No
             while True:
                 for messages in (await consumer.getmany(timeout_ms=POLL_MS)).values():
                     for message in messages:
-                        _take(exchange, message, metrics)
+                        _take(exchange, message, passed_over)
+                passed_over.tell()
         except (KafkaError, OSError) as error:
             log.warning("what others learned cannot be read, trying again", error=type(error).__name__)
         finally:
@@ -102,9 +105,8 @@ async def listen(exchange: Exchange, settings: Settings, metrics: Metrics) -> No
         await asyncio.sleep(RETRY_S)
 
 
-def _take(exchange: Exchange, message: Any, metrics: Metrics) -> None:
+def _take(exchange: Exchange, message: Any, passed_over: PassedOver) -> None:
     try:
         exchange.take(message.value or b"")
     except StateError as error:
-        metrics.note_unread(error)
-        log.error("message passed over", topic=message.topic, offset=message.offset, reason=str(error)[:200])
+        passed_over.note(message.offset, message.timestamp / 1000, error)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams import connection
@@ -14,8 +14,8 @@ log = logger("second stage")
 POLL_MS = 100
 
 
-async def links_from(settings: Settings, offset: int) -> AsyncIterator[tuple[int, bytes | None]]:
-    """(offset, value) of every message from ``offset`` on, and (-1, None) now and then so that the reader can look about. Ends where the broker goes away."""
+async def links_from(settings: Settings, offset: int) -> AsyncIterator[ConsumerRecord | None]:
+    """Every message from ``offset`` on, and None now and then so that the reader can look about. Ends where the broker goes away."""
     place = TopicPartition(Topics.under(settings.kafka.prefix).links, 0)
     consumer = AIOKafkaConsumer(
         **connection.aiokafka_settings(settings.kafka),
@@ -30,8 +30,8 @@ async def links_from(settings: Settings, offset: int) -> AsyncIterator[tuple[int
         while True:
             for messages in (await consumer.getmany(timeout_ms=POLL_MS)).values():
                 for message in messages:
-                    yield message.offset, message.value or b""
-            yield -1, None
+                    yield message
+            yield None
     except (KafkaError, OSError) as error:
         log.warning("link records cannot be read, trying again", error=type(error).__name__)
     finally:

@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 
 from detector.columns import Batch, Vocabulary
 from detector.containment import Sighting
+from detector.errors import OtherVersionError
 from detector.event import AuditEvent, Mark, Outcome, Provider
 from detector.policy.guardrails import RevocationCommand
 from detector.policy.residual import LONGEST_S
@@ -29,6 +30,7 @@ from streams.config import Settings
 from streams.logs import logger
 from streams.message_versions import other_version
 from streams.metrics import Metrics
+from streams.passed_over import PassedOver
 from streams.respond.commands import Seal
 from streams.topics import Topics
 
@@ -107,6 +109,7 @@ async def listen(watch: Watch, settings: Settings, metrics: Metrics) -> None:
     place = TopicPartition(Topics.under(settings.kafka.prefix).revocations, 0)
     since_ms: int | None = int((time.time() - WATCHED_S - LONGEST_S) * 1000)
     next_offset = 0
+    passed_over = PassedOver(place.topic, metrics, log)
     while True:
         consumer = AIOKafkaConsumer(
             **connection.aiokafka_settings(settings.kafka), auto_offset_reset="earliest", enable_auto_commit=False
@@ -123,7 +126,8 @@ async def listen(watch: Watch, settings: Settings, metrics: Metrics) -> None:
                 for messages in (await consumer.getmany(place, timeout_ms=POLL_MS)).values():
                     for message in messages:
                         next_offset = message.offset + 1
-                        _take(watch, message, metrics)
+                        _take(watch, message, passed_over)
+                passed_over.tell()
                 watch.forget(time.time())
         except (KafkaError, OSError) as error:
             log.warning("commands cannot be read, trying again", error=type(error).__name__)
@@ -132,11 +136,10 @@ async def listen(watch: Watch, settings: Settings, metrics: Metrics) -> None:
         await asyncio.sleep(RETRY_S)
 
 
-def _take(watch: Watch, message: Any, metrics: Metrics) -> None:
+def _take(watch: Watch, message: Any, passed_over: PassedOver) -> None:
     """A forged command is watched like any other: that costs a message a use, and takes nothing away."""
     if other := other_version(message.value or b"", RevocationCommand):
-        metrics.rejected.labels("schema").inc()
-        log.error("message passed over", topic=message.topic, offset=message.offset, reason=f"command of {other}")
+        passed_over.note(message.offset, message.timestamp / 1000, OtherVersionError(f"command of {other}"))
         return
     try:
         command = msgspec.json.decode(message.value or b"", type=RevocationCommand)

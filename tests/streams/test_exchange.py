@@ -1,7 +1,9 @@
 """Partitions of one worker wait for each other at the ends of epochs, go on with what all learned, and never for ever."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
+from itertools import count
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,7 +23,9 @@ from streams.exchange import Exchange
 from streams.frames import pack_columns, partition_of
 from streams.ingest.arrivals import Arrival, Cursor
 from streams.ingest.normalise import Normaliser
+from streams.logs import logger
 from streams.metrics import Metrics
+from streams.passed_over import PassedOver
 from streams.second_stage import SecondStage, link_message
 from streams.shard import Shard
 from tests.streams.test_agents import Message, Store
@@ -57,9 +61,9 @@ FRAMES = frames()
 class Record(NamedTuple):
     """What is looked at of a message of the broker."""
 
-    topic: str
     offset: int
     value: bytes
+    timestamp: int = 2_000_000_000_000
 
 
 class Bench:
@@ -217,7 +221,9 @@ def test_what_others_share_that_cannot_be_read_is_passed_over_told_and_counted(
     data: bytes, stage: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     metrics, learned = Metrics(), Exchange(PARTITIONS)
-    exchange._take(learned, Record("outpace.shared", 7, data), metrics)
+    passed_over = PassedOver("outpace.shared", metrics, logger("exchange"), clock=count(0.0, 10.0).__next__)
+    exchange._take(learned, Record(7, data), passed_over)
+    passed_over.tell()
     assert counted(metrics) == {"frame": 0, "schema": 0} | {stage: 1}
     assert said in capsys.readouterr().out
     assert learned.versions == []
@@ -231,8 +237,11 @@ def test_link_records_of_another_version_are_passed_over_told_and_counted(capsys
         await bench.scorer.second_stage(host, 0, msgspec.msgpack.encode([2, "other parts"]))
         assert counted(bench.metrics) == {"frame": 0, "schema": 1}
         await bench.scorer.second_stage(host, 1, b"\xc1")
-        assert counted(bench.metrics) == {"frame": 1, "schema": 1}
+        await bench.scorer.second_stage(host, 2, msgspec.msgpack.encode([2, "other parts"]))
+        assert counted(bench.metrics) == {"frame": 1, "schema": 2}
         assert bench.scorer.failure is None
+        bench.scorer.links_passed_over.clock = lambda: math.inf
+        bench.scorer.links_passed_over.tell()
         assert "link records of version 2, this Outpace reads version 1" in capsys.readouterr().out
 
     run(test)

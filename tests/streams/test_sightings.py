@@ -1,6 +1,7 @@
 """What a worker tells of commanded names: their later uses, nobody else's, and nothing while nothing is watched."""
 
 import asyncio
+import itertools
 import json
 from typing import Any, NamedTuple
 
@@ -17,7 +18,9 @@ from streams.config import Kafka, Settings
 from streams.frames import pack_columns, unpack
 from streams.ingest.arrivals import Arrival, Cursor
 from streams.ingest.normalise import Normaliser
+from streams.logs import logger
 from streams.metrics import Metrics
+from streams.passed_over import PassedOver
 from streams.sightings import MOST_NAMES, WATCHED_S, Watch, _take
 from tests.streams.respond.responding import command
 
@@ -155,9 +158,13 @@ class Told(NamedTuple):
 
 def test_a_command_of_another_version_is_not_watched_but_told_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
     watch, metrics = Watch(), Metrics()
-    _take(watch, Told(msgspec.json.encode(command(1, version=2))), metrics)
+    passed_over = PassedOver(
+        "outpace.revocations", metrics, logger("worker"), clock=itertools.count(0.0, 10.0).__next__
+    )
+    _take(watch, Told(msgspec.json.encode(command(1, version=2))), passed_over)
+    passed_over.tell()
     assert len(watch.keys) == 0
     assert metrics.rejected.labels("schema")._value.get() == 1
     assert "command of version 2, this Outpace reads version 1" in capsys.readouterr().out
-    _take(watch, Told(msgspec.json.encode(command(1))), metrics)
+    _take(watch, Told(msgspec.json.encode(command(1))), passed_over)
     assert len(watch.keys) > 0
