@@ -70,7 +70,8 @@ class Worker:
         self.table = SnapshotTable(table, self.send_to)
         name = f"{socket.gethostname()}-{os.getpid()}-{time.monotonic_ns():x}"
         self.scorer = Scorer(settings, self.table, self.send, metrics, name, initial, broken, limits)
-        self.scorer.end_of, self.scorer.start_of, self.scorer.flow = self._end_of, self._start_of, self._flow
+        self.scorer.offsets.end_of, self.scorer.offsets.start_of = self._end_of, self._start_of
+        self.scorer.flow = self._flow
         self._mine: set[int] = set()
         self._paused: set[int] = set()
         self.standing = "joining the group"
@@ -84,7 +85,7 @@ class Worker:
             return self.standing
         if not self.is_broker_up:
             return "the broker does not answer"
-        unwritten = next(iter(self.scorer.unwritten.items()), None)
+        unwritten = next(iter(self.scorer.snapshots.unwritten.items()), None)
         return f"snapshot of partition {unwritten[0]} not written: {unwritten[1]}" if unwritten else READY
 
     async def send(

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-from streams.agents import all_of
+from streams.confirming import all_of
 
 Send = Callable[[str, int, bytes, bytes | None], Awaitable[Awaitable[Any]]]
 """Sends (topic, partition, key, value or tombstone); gives something to wait for until the broker has confirmed it."""

@@ -201,12 +201,12 @@ def test_a_snapshot_that_cannot_be_written_leaves_its_frames_for_the_next_one() 
         bench.store.fault = MessageSizeTooLargeError()
         await bench.scorer.checkpoint(0)
         assert bench.acknowledged == []
-        assert "MessageSizeTooLarge" in bench.scorer.unwritten[0]
+        assert "MessageSizeTooLarge" in bench.scorer.snapshots.unwritten[0]
         bench.store.fault = None
         await bench.take(1)
         await bench.scorer.checkpoint(0)
         assert bench.acknowledged == [0, 1]
-        assert not bench.scorer.unwritten
+        assert not bench.scorer.snapshots.unwritten
 
     run(test)
 
@@ -349,7 +349,7 @@ def test_a_topic_made_anew_is_scored_from_its_start() -> None:
             await bench.take(offset)
         await bench.scorer.checkpoint(0)
         following = Bench(bench.store, "two")
-        following.scorer.end_of = lambda _partition: 2
+        following.scorer.offsets.end_of = lambda _partition: 2
         await following.take(0, FRAMES[4])
         await following.take(1, FRAMES[5])
         assert following.state() == 1
@@ -365,7 +365,7 @@ def test_a_topic_made_anew_that_has_come_as_far_is_scored_from_its_start() -> No
             await bench.take(offset)
         await bench.scorer.checkpoint(0)
         following = Bench(bench.store, "two")
-        following.scorer.end_of = lambda _partition: 9
+        following.scorer.offsets.end_of = lambda _partition: 9
         for offset in range(2):
             message = Message(0, offset, FRAMES[4 + offset], time.time() + 60.0)
             await following.scorer.take(message, lambda: None)
@@ -412,7 +412,7 @@ def test_a_command_says_how_many_identities_there_are_though_a_worker_sees_only_
         for offset in range(len(FRAMES)):
             if offset == len(FRAMES) - 1:  # others have the rest of the topic by now
                 kafka = Kafka(partitions=partitions)
-                bench.scorer.settings = msgspec.structs.replace(SETTINGS, kafka=kafka)
+                bench.scorer.fleet.settings = msgspec.structs.replace(SETTINGS, kafka=kafka)
             await bench.take(offset)
         commands = bench.out.of("revocations")
         assert [command["fleet_size"] for command in commands] == [said] * len(commands)
@@ -549,7 +549,7 @@ def long_named(letters: int) -> list[bytes]:
 def test_a_decision_no_message_can_hold_is_cut_and_its_command_kept() -> None:
     async def test() -> None:
         bench, most = Bench(), 65_536
-        bench.scorer.settings = msgspec.structs.replace(
+        bench.scorer.publisher.settings = msgspec.structs.replace(
             SETTINGS, kafka=msgspec.structs.replace(SETTINGS.kafka, max_message_bytes=most)
         )
         send = bench.out.send
@@ -559,7 +559,7 @@ def test_a_decision_no_message_can_hold_is_cut_and_its_command_kept() -> None:
                 raise MessageSizeTooLargeError
             return await send(topic, key, value)
 
-        bench.scorer.send = limited
+        bench.scorer.publisher.send = limited
         for offset, frame in enumerate(long_named(40_000)):
             await bench.take(offset, frame)
         decision, [command] = bench.out.of("decisions")[-1], bench.out.of("revocations")
@@ -607,7 +607,7 @@ def test_what_other_workers_wait_for_and_its_topic_does_not_take_ends_the_worker
         with pytest.raises(
             BrokerError, match=r"outpace\.shared takes messages of 30000 bytes, .* raise its max\.message"
         ):
-            await bench.scorer._send(desk, "outpace.shared", b"0", b"x" * 30_000)
+            await bench.scorer.publisher.put(desk, "outpace.shared", b"0", b"x" * 30_000)
 
     run(test)
 
