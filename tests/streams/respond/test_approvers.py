@@ -150,7 +150,7 @@ def test_the_owner_of_the_file_is_who_said_it(scene: Scene, file: str) -> None:
     leave(folder, Word("c1", "deny", "the night shift"))
     (path,) = folder.iterdir()
     os.chown(path, stranger, -1)
-    scene.policy = scene.desk.policy = by_number
+    scene.policy = scene.desk.requests.policy = by_number
     answered(scene)
     assert scene.of(1).state == "alerted"
 

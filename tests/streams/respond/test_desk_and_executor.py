@@ -231,7 +231,7 @@ def test_a_refused_use_that_ends_the_waiting_is_named_as_what_proved_it(tmp_path
 def test_what_nobody_could_prove_says_so_once_in_log_ledger_outcomes_and_to_people(tmp_path: Path) -> None:
     """A provider that never answers the question: no proof, and no silence about it either."""
     scene = Scene(tmp_path, FakeConnector(cannot_prove=True))
-    scene.desk.tells_people = True
+    scene.desk.record.tells_people = True
     run(scene, command(), step_s=30.0)
     assert scene.states() == ["commanded", "approved", "executing", "accepted"]
     scene.clock.go_on(3700.0)
@@ -425,5 +425,5 @@ def test_old_proofs_are_no_longer_watched(tmp_path: Path) -> None:
     scene.clock.go_on(3700.0)
     scene.desk.forget_old()
     assert scene.desk.current == {}
-    assert scene.desk.by_name == {}
+    assert scene.desk.under_way.by_name == {}
     assert isinstance(scene.desk, Desk)

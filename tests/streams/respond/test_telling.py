@@ -74,7 +74,7 @@ def test_a_chat_that_never_answers_or_refuses_is_given_up(tmp_path: Path) -> Non
 def test_every_step_says_how_long_the_provider_may_leave_the_access_usable(tmp_path: Path) -> None:
     scene = Scene(tmp_path, FakeConnector(residual_s=4.0))
     residual_of = Registry([scene.connector]).residual_s
-    scene.desk.residual_of = residual_of
+    scene.desk.record.residual_of = residual_of
     scene.send(command())
     asyncio.run(scene.settle(step_s=1.0))
     assert {o.residual_s for o in scene.outcomes} == {4.0}
