@@ -1,14 +1,11 @@
-"""The worker's Faust app: consumer group, changelogged table of snapshots, one agent over frames; and the worker's life around it."""
+"""The worker's Faust app: consumer group, changelogged table of snapshots, one agent over frames, and the tasks beside it."""
 
 import asyncio
 import os
-import signal
 import socket
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
 from contextlib import suppress
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -16,28 +13,24 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import IllegalStateError, KafkaError
 from faust.types import TP
 
-from detector.errors import BrokerError, OtherVersionError, StateError
-from streams import connection, exchange, library_logs, logs, restarting, sightings, web
+from detector.errors import BrokerError
+from streams import connection, exchange, logs, sightings
 from streams.agents import Scorer
-from streams.config import Settings, read_settings
+from streams.config import Settings
 from streams.faust_app import changelog_options, new_app
 from streams.link_topic import links_from
-from streams.message_limits import message_limits
 from streams.metrics import Metrics
 from streams.patience import Patience
-from streams.reaching import broker_ready
+from streams.probing import PROBE_PATIENCE_S, Probe
 from streams.second_stage import HOST
 from streams.shard import Initial
 from streams.snapshot_table import SnapshotTable
-from streams.terminal import printable
-from streams.topics import Topics, snapshots_changelog, written_by_workers
-from streams.warm_up import stays, warm_up
+from streams.topics import Topics, written_by_workers
 
 log = logs.logger("worker")
 TICK_S, OBSERVE_S, LOOK_S, SHARE_S = 0.1, 1.0, 0.1, 1.0
 PAUSED_AT, RESUMED_AT = 64, 16
 """Frames queued behind one that waits for other shards."""
-PROBE_EVERY_S, PROBE_PATIENCE_S = 2.0, 5.0
 FRAMES_STALL_S, RESTORE_STALL_S = 5.0, 12.0
 """How long frames may wait while none comes, or a changelog while none of it is read, before only a fresh client helps."""
 STOP_S = 20.0
@@ -76,14 +69,14 @@ class Worker:
         self._paused: set[int] = set()
         self.standing = "joining the group"
         self.is_left_behind = False
-        self.is_broker_up = True
+        self.probe = Probe({self.topics.events, *written_by_workers(settings.kafka.prefix)}, metrics)
         self._declare()
 
     def why_not_ready(self) -> str:
         """Why this worker is not doing all of its work, or ''."""
         if self.standing:
             return self.standing
-        if not self.is_broker_up:
+        if not self.probe.is_broker_up:
             return "the broker does not answer"
         unwritten = next(iter(self.scorer.snapshots.unwritten.items()), None)
         return f"snapshot of partition {unwritten[0]} not written: {unwritten[1]}" if unwritten else READY
@@ -216,10 +209,10 @@ class Worker:
         frames, restoring = Patience(FRAMES_STALL_S), Patience(RESTORE_STALL_S)
         while True:
             await asyncio.sleep(OBSERVE_S)
-            is_reading = self.is_broker_up and self.standing == RESTORING
+            is_reading = self.probe.is_broker_up and self.standing == RESTORING
             if restoring.is_out(self._recovery.active_remaining_total() if is_reading else 0, is_reading):
                 raise BrokerError("the client stands still while snapshots are read back")
-            is_idle = self.is_broker_up and self.standing == READY and not self.scorer.is_busy
+            is_idle = self.probe.is_broker_up and self.standing == READY and not self.scorer.is_busy
             if frames.is_out(self.scorer.taken, is_idle and await self._frames_wait()):
                 raise BrokerError("frames wait and none comes: the client stands still")
 
@@ -242,33 +235,6 @@ class Worker:
             place
         ]  # Faust's own note of it, fresh from the last hand-over
         return committed if committed else await asyncio.wait_for(self._start_of(place.partition), PROBE_PATIENCE_S)
-
-    async def _probe(self) -> None:
-        """Asks the broker how it is, so that an outage shows even while nothing is scored. Raises ``BrokerError`` for a topic that is gone at two looks in a row.
-
-        Faust goes on without the partitions of a topic that was deleted, and an idempotent producer tries for ever.
-        """
-        needed = {self.topics.events, *written_by_workers(self.settings.kafka.prefix)}
-        self._producer.client.set_topics(needed)
-        gone: set[str] = set()
-        while True:
-            try:
-                answered = await asyncio.wait_for(self._producer.client.force_metadata_update(), PROBE_PATIENCE_S)
-            except (KafkaError, OSError, TimeoutError):
-                answered = False
-            if bool(answered) != self.is_broker_up:
-                self.is_broker_up = bool(answered)
-                told = log.info if answered else log.warning
-                told("broker is back" if answered else "broker lost, what is unconfirmed is kept")
-            self.metrics.broker_up.set(self.is_broker_up)
-            before, gone = gone, self._gone(needed) if answered else set()
-            if before & gone:
-                raise BrokerError(f"topics do not exist any more: {', '.join(sorted(before & gone))}")
-            await asyncio.sleep(PROBE_EVERY_S)
-
-    def _gone(self, topics: set[str]) -> set[str]:
-        cluster = self._producer.client.cluster
-        return {name for name in topics if not cluster.partitions_for_topic(name)}
 
     async def run(self) -> str:
         """Works until cancelled, which ends it in good order, or until it cannot go on; then gives why."""
@@ -293,7 +259,13 @@ class Worker:
 
     def _tasks(self) -> tuple[Coroutine[Any, Any, None], ...]:
         tasks: tuple[Coroutine[Any, Any, None], ...]
-        tasks = self._start(), self._probe(), self._write_snapshots(), self._observe(), self._watch_for_stalls()
+        tasks = (
+            self._start(),
+            self.probe.run(self._producer.client),
+            self._write_snapshots(),
+            self._observe(),
+            self._watch_for_stalls(),
+        )
         if self.settings.commands.signing_key:
             tasks = (*tasks, sightings.listen(self.scorer.watch, self.settings, self.metrics))
         return (*tasks, self._exchange(), self._share(), self._second_stage()) if self._has_shards else tasks
@@ -339,129 +311,6 @@ async def _done_within(ending: Coroutine[Any, Any, None], seconds: float) -> boo
 
 def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
-
-
-class Life:
-    """A worker process from start to end: warm up, wait for the broker, work; after a failure, start again as a new program."""
-
-    def __init__(self, settings: Settings, past: restarting.Past) -> None:
-        self.settings, self.past = settings, past
-        self.metrics = Metrics()
-        self.metrics.promise(settings.budget)
-        self.waiting_for = "starting"
-        self.worker: Worker | None = None
-        self.again: restarting.Past | None = None
-
-    @property
-    def is_left_behind(self) -> bool:
-        """Whether threads of libraries go on that would keep the process from ending."""
-        return self.worker is not None and self.worker.is_left_behind
-
-    def is_ready(self) -> bool | str:
-        """As ``/health/ready`` asks."""
-        return (self.worker.why_not_ready() if self.worker else self.waiting_for) or True
-
-    async def live(self) -> None:
-        """Works until cancelled, or until only a fresh start helps: then ``again`` says what that must know. Raises ``StateError`` for a state no start can go on from."""
-        initial = await asyncio.to_thread(initial_state, self.settings)
-        await self._warm_up()
-        await broker_ready(self.settings.kafka, self._note)
-        limits = await message_limits(self.settings.kafka, self._note)
-        started_s = time.monotonic()
-        self.worker = Worker(self.settings, self.metrics, initial, self.past.broken, limits)
-        why = await self.worker.run()
-        ran_s = time.monotonic() - started_s
-        if isinstance(self.worker.scorer.failure, StateError):
-            raise _refusal(self.worker.scorer.failure, self.settings)
-        self.again = restarting.following(self.past, ran_s, self.worker.scorer.broken)
-        self.waiting_for, self.worker = f"starting again after a failure: {why}", None
-        wait_s = 0.0 if ran_s > restarting.CALM_S else self.past.wait_s
-        log.error("worker failed, starting again from its last snapshots", error=why, wait_s=wait_s)
-        await asyncio.sleep(wait_s)
-
-    async def _warm_up(self) -> None:
-        """Before the group is joined: a first start compiles for a minute, later ones take the code from a cache."""
-        self.waiting_for, started_s = "compiling", time.monotonic()
-        await asyncio.to_thread(warm_up, self.settings)
-        stays()
-        log.info("warm", seconds=round(time.monotonic() - started_s, 2))
-
-    def _note(self, missing: str) -> None:
-        self.waiting_for = missing
-
-
-def worker(*, settings: str | None = None, log_style: logs.Style = "json") -> int:
-    """Score frames from the broker: decisions out, commands too where the policy is armed.
-
-    Parameters
-    ----------
-    settings
-        TOML file with the broker and the policy.
-    log_style
-        Log lines as JSON, or coloured for people.
-    """
-    chosen = read_settings(settings)
-    logs.configure(log_style, logs.key_in(Path(chosen.state_folder)))
-    library_logs.quieten()
-    life = Life(chosen, restarting.read_past(os.environ.get(restarting.VARIABLE, "")))
-    try:
-        asyncio.run(serve(life))
-    except StateError as error:
-        if life.is_left_behind:
-            sys.stderr.write(f"outpace: {printable(str(error))}\n")
-            restarting.end_now(2)
-        raise
-    if life.again is not None:
-        restarting.start_again(life.again)
-    if life.is_left_behind:
-        restarting.end_now(0)
-    return 0
-
-
-async def serve(life: "Life") -> None:
-    """A worker with its metrics endpoint, until SIGTERM or SIGINT or until only a fresh start helps."""
-    settings = life.settings
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    endpoint = await web.serve(life.metrics, settings.web, life.is_ready)
-    log.info("worker starting", metrics_port=endpoint.port, kafka=settings.kafka.bootstrap)
-    beside = [asyncio.create_task(web.watch_loop(life.metrics)), asyncio.create_task(stop.wait())]
-    living = asyncio.create_task(life.live())
-    try:
-        await asyncio.wait({living, beside[1]}, return_when=asyncio.FIRST_COMPLETED)
-        living.cancel()
-        for found in await asyncio.gather(living, return_exceptions=True):
-            if isinstance(found, Exception):
-                raise found
-    finally:
-        for task in beside:
-            task.cancel()
-        await endpoint.close()
-    if stop.is_set():
-        life.again = None
-        log.info("worker stopped")
-
-
-def initial_state(settings: Settings) -> Initial | None:
-    """What a partition without a snapshot starts from. Raises ``StateError`` now rather than at the first frame where it is no state."""
-    path = settings.worker.initial_state
-    if not path:
-        return None
-    try:
-        return Initial.of(Path(path).read_bytes())
-    except OSError as error:
-        raise StateError(f"worker.initial_state {path}: {error.strerror or error}") from error
-
-
-def _refusal(error: StateError, settings: Settings) -> StateError:
-    """What the operator reads who started a worker on a state it cannot go on from."""
-    if not isinstance(error, OtherVersionError):
-        return error
-    topic = snapshots_changelog(settings.kafka)
-    return OtherVersionError(
-        f"{error}; nothing was deleted: run the version that wrote it, or stop all workers and delete topic {topic} to start afresh"
-    )
 
 
 def _acknowledger(message: Any, consumer: Any) -> Any:

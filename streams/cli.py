@@ -21,7 +21,7 @@ app.command(
     "streams.ingest.run:ingest",
     help="Read audit records from files, topics, webhooks and Keycloak, and send them to the workers as frames.",
 )
-app.command("streams.app:worker", help="Score frames from the broker: decisions out, commands too where armed.")
+app.command("streams.life:worker", help="Score frames from the broker: decisions out, commands too where armed.")
 app.command(
     "streams.watch:watch", help="Follow files and folders, decide as they grow, keep state in a folder; no broker."
 )
