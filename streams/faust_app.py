@@ -1,10 +1,12 @@
 """Faust as the worker uses it: fail-over within the session timeout, nothing acknowledged by Faust itself, no web server, a brisk consumer."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import faust
 from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
 from faust.types.transports import TransportT
 
 from streams import connection
@@ -25,10 +27,26 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # read when it starts; Faust has no setting for it
         return consumer
 
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Goes to the committed offsets, and where there is none, or 0, to the first frame there is.
+
+        The client leaves a partition without one where it is. That is after the first frames, if they were fetched while the flow stopped: Faust throws those away.
+        """
+        committed: Mapping[TP, int] = await self.call_thread(self._seek_to_next, self._ensure_consumer())
+        return committed
+
+    async def _seek_to_next(self, consumer: Any) -> Mapping[TP, int]:
+        committed: Mapping[TP, int] = await consumer.seek_to_committed()
+        changelogs = self.app.tables.changelog_topics  # never committed; Faust seeks them itself
+        first = {tp for tp, offset in committed.items() if not offset and tp.topic not in changelogs}
+        if first := first & consumer.assignment():
+            await consumer.seek_to_beginning(*first)
+        return committed
+
 
 class _Consumer(driver.Consumer):
     async def perform_seek(self) -> None:
-        """Goes back to the committed offsets, with nothing under way.
+        """Goes back to the first frame that is not acknowledged, with nothing under way.
 
         Once snapshots are read back, Faust opens the partitions and only then seeks. Frames that get through in between are cleared from the agent's queue a moment
         later, yet noted as read: fetched again they would be dropped as known, and never be scored. So the flow stops first; Faust resumes it after the seek.
