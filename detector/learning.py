@@ -142,6 +142,19 @@ def learn_operation(s: Arrays, q: Row, fact_key: int, e: Row, x: Row, everybody:
 
 
 @compiled
+def note_use(s: Arrays, fact_key: int, outcome: int, now: float) -> None:
+    """What is done while learning is held counts as never done, but once: the next time is a repetition."""
+    at = upsert(s.facts, s.facts_used, fact_key)
+    f = s.facts[at]
+    if outcome == 1 or outcome == 2:
+        f.denied = np.uint32(now)
+    else:
+        f.ok = np.uint32(now)
+    if f.first == np.uint32(0):
+        f.first = np.uint32(now)
+
+
+@compiled
 def unlearn(s: Arrays, q: Row, everybody: int, operation_keys: np.ndarray, now: float) -> None:
     """Undoes what the last hour taught this principal, its group and everybody.
 

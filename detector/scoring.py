@@ -23,6 +23,7 @@ from detector.learning import (
     meet,
     mint,
     note_family,
+    note_use,
 )
 from detector.state import DUPLICATES, ENDS, EVENTS, EVERYBODY, LATE, NOW, OWN_FIRST, Arrays
 from detector.terms import (
@@ -97,7 +98,7 @@ def iterate(q: Row, x: Row, e: Row, now: float, previous_s: float, step: float) 
         q.iterations += 1.0
         q.decision_s += now - previous_s
     denied = e.outcome == 1 or e.outcome == 2
-    q.news = 1 if x.count == 0.0 or (denied and x.is_young) else 0
+    q.news = 1 if (x.count == 0.0 and not x.is_repeat) or (denied and x.is_young) else 0
     q.last_operation = e.operation_key
     q.last_resource = e.resource
     if x.is_repeat:
@@ -187,7 +188,7 @@ def score(s: Arrays, q: Row, c: Row, x: Row, e: Row, used_to_work: bool, now: fl
 @compiled
 def follow(s: Arrays, q: Row, x: Row, e: Row) -> None:
     """Keeps the episode's counters and writes them into the exhibit."""
-    if x.count == 0.0:
+    if x.count == 0.0 and not x.is_repeat:
         q.storm += 1.0
     if x.is_young and not x.is_repeat and q.since > 0.0:
         count_signals(q, s.constants[e.operation].signals)
@@ -256,7 +257,7 @@ def walk(
         fact_key = mix(q.key ^ np.uint64(q.born), e.operation_key)
         fact = find(s.facts, fact_key)
         describe(s, q, c, x, e, fact, row, now, knobs)
-        used_to_work = fact >= 0 and s.facts[fact].ok != 0 and not x.is_young
+        used_to_work = x.count > 0.0 and s.facts[fact].ok != 0 and not x.is_young
         score(s, q, c, x, e, used_to_work, now, knobs)
         iterate(q, x, e, now, previous_s, 1.0 if x.is_cold else knobs.steps[e.provider])
         accumulate(q, x)
@@ -268,6 +269,8 @@ def walk(
         if not x.is_held:
             note_family(q, e)
             learn_operation(s, q, fact_key, e, x, EVERYBODY + e.provider, now)
+        elif x.count == 0.0:
+            note_use(s, fact_key, e.outcome, now)
         q.last = np.uint32(now)
         kind = judge(s, q, c, x, e, now, knobs) if knobs.decides else 0
         if kind:

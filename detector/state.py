@@ -16,7 +16,7 @@ import numpy as np
 
 from detector.columns import GROUPS, Vocabulary
 from detector.event import Path, Provider
-from models.budget import AGES, BINS, YOUNG_BITS, measured_offset
+from models.budget import AGES, BINS, measured_offsets
 from models.sequence import CLASS_COUNT
 from models.table import Table
 
@@ -275,7 +275,7 @@ class State:
         self.class_prior = np.zeros((_ALL_GROUPS, CLASS_COUNT))
         self.class_prior[EVERYBODY:] = class_prior
         self._measured = np.zeros(COUNTED["histogram"], np.int64)
-        self._shipped, self._offsets = np.full((len(AGES), GROUPS), np.nan), np.zeros((len(AGES), GROUPS))
+        self._shipped, self._offsets = np.full(GROUPS, np.nan), np.zeros((len(AGES), GROUPS))
         self.derived: dict[str, np.ndarray] = {}
         self.refresh()
 
@@ -292,13 +292,13 @@ class State:
         self.derived["distinct"] = self.plain["distinct"].astype(np.float64)
         self.derived["class_seen"] = self.plain["tables"] + self.class_prior
         self.derived["class_total"] = self.derived["class_seen"].sum(axis=1)
-        self._measure(histogram, shipped + np.array(YOUNG_BITS)[:, None])
+        self._measure(histogram, shipped)
 
     def _measure(self, histogram: np.ndarray, shipped: np.ndarray) -> None:
         """Offsets of the groups whose days or shipped offset changed since they were last measured; the others stay."""
-        changed = (histogram != self._measured).any(axis=-1) | (shipped != self._shipped)
-        for age, g in np.argwhere(changed):
-            self._offsets[age, g] = measured_offset(histogram[age, g], shipped[age, g])
+        changed = (histogram != self._measured).any(axis=(0, 2)) | (shipped != self._shipped)
+        for g in np.flatnonzero(changed):
+            self._offsets[:, g] = measured_offsets(histogram[:, g], shipped[g])
         self._measured, self._shipped = histogram.copy(), shipped.copy()
         self.derived["offsets"] = self._offsets.copy()
 

@@ -15,6 +15,7 @@ from models.discovery import (
     AGENT,
     EDGE,
     FLOORS,
+    KIN_RESOURCE_P,
     KNOWN_OUTCOME_CAP_BITS,
     NETWORK,
     RESOURCE,
@@ -198,7 +199,7 @@ def score_lineage(s: Arrays, q: Row, c: Row, x: Row, now: float, learns: bool) -
 
 @compiled
 def score_resource(s: Arrays, q: Row, x: Row, e: Row, now: float, learns: bool) -> None:
-    """A resource never touched, unlike all that were: new, and with no kin known for an hour. At most so many count an episode."""
+    """A resource never touched, unlike all that were: new, and with no kin known for an hour. One whose kin is new as well counts less; at most so many count an episode."""
     if e.resource == np.uint64(0):
         return
     whose = q.key ^ np.uint64(q.born)
@@ -221,6 +222,8 @@ def score_resource(s: Arrays, q: Row, x: Row, e: Row, now: float, learns: bool) 
             if q.n >= MATURE_EVENTS:
                 learned = new_probability(q.new_resource, q.resource_trials, group[1], group[0])
                 x.new_resource_p = min(learned, UNKNOWN_RESOURCE_P) if x.is_young else learned
+            if at >= 0:
+                x.new_resource_p = max(x.new_resource_p, KIN_RESOURCE_P)
             q.gate += NEW_RESOURCE_WEIGHT
         q.resources += 1
     if not learns:
@@ -271,7 +274,7 @@ def score_outcome(s: Arrays, q: Row, x: Row, everybody: int, outcome: int, used_
     denied = outcome == 1 or outcome == 2
     if outcome != 3 and not (denied and used_to_work):
         x.denied_p = denied_probability(own[0], own[0] + own[1], overall[0], overall[0] + overall[1])
-    if x.count == 0.0 and outcome != 3:
+    if x.count == 0.0 and not x.is_repeat and outcome != 3:
         if learns:
             s.own_outcomes[q.group, i, j, 0 if denied else 1] += 1
             s.own_outcomes[everybody, i, j, 0 if denied else 1] += 1

@@ -5,8 +5,9 @@ measured: the shipped tail counts as ``PRIOR_DAYS`` identity-days, each real ide
 many, at 1 in 100, and drawn out from there: at 2 in 1,000 a few attacked days would stand for the whole tail. The margin turns
 2 in 1,000 into the budget; it is shipped by provider, and beyond it tails are taken to halve every ``TAIL_BITS``.
 
-Principals in their first days are strange by nature; their days are counted apart, so that they do not raise everybody's threshold. A principal that
-was loud before will be again: its own loudest day lifts it above its group, within bounds.
+Principals in their first fortnight are strange by nature; their days are counted apart, so that they do not raise everybody's threshold. Half of what a group's young
+exceeded what was shipped for them is expected of its settled ones, until their own days say otherwise. A principal that was loud before will be again: its own loudest day lifts it
+above its group, within bounds.
 
 Blind to: a tail heavier than any day seen so far. 1 in 10,000 needs 40,000 identity-days to be measured directly.
 """
@@ -34,9 +35,11 @@ HABIT_FADES_BITS = 0.125
 """So much of the loudest day is forgotten every day."""
 AGES = ("settled", "young")
 """Principals of more than ``YOUNG_S`` seconds, and younger ones."""
-YOUNG_S = 5 * 86_400.0
+YOUNG_S = 14 * 86_400.0
 YOUNG_BITS = (0.0, 2.0)
 """What is shipped for each age, above a group's shipped offset."""
+PASSED_ON = 0.5
+"""So much of what the young of a group measured above what was shipped for them is expected of its settled ones."""
 
 
 @njit(cache=True, inline="always")
@@ -52,8 +55,8 @@ def age_of(day_s: float, born_s: float) -> int:
 
 
 @njit(cache=True)
-def measured_offset(histogram: np.ndarray, shipped_bits: float) -> float:
-    """Bits this group exceeds on 2 of 1,000 identity-days: shipped tail and measured days together. ``histogram``: days per bin.
+def measured_offset(histogram: np.ndarray, shipped_bits: float, expected_bits: float) -> float:
+    """Bits this group exceeds on 2 of 1,000 identity-days: the expected tail and measured days together. ``histogram``: days per bin.
 
     Never more than 12 bits above or 2 below what shipped: a young estate moves it slowly, an attack in the baseline cannot run away with it.
     """
@@ -62,11 +65,23 @@ def measured_offset(histogram: np.ndarray, shipped_bits: float) -> float:
     for i in range(BINS - 1, -1, -1):
         above += histogram[i]
         bits = i * BIN_BITS
-        prior = PRIOR_DAYS * min(1.0, OFFSET_RATE * 2.0 ** ((shipped_bits - bits) / TAIL_BITS))
+        prior = PRIOR_DAYS * min(1.0, OFFSET_RATE * 2.0 ** ((expected_bits - bits) / TAIL_BITS))
         if (above + prior) / days > BODY_RATE:
             offset = bits + BIN_BITS + TAIL_BITS * math.log2(BODY_RATE / OFFSET_RATE)
             return min(max(offset, shipped_bits - 2.0), shipped_bits + 12.0)
-    return shipped_bits
+    return expected_bits
+
+
+def measured_offsets(histogram: np.ndarray, shipped_bits: float) -> tuple[float, ...]:
+    """Offsets of one group in the order of ``AGES``. ``histogram``: ages × bins, days; ``shipped_bits``: of the settled.
+
+    >>> [round(bits, 2) for bits in measured_offsets(np.zeros((2, BINS), np.int64), 5.7)]
+    [6.14, 8.14]
+    """
+    shipped_young = shipped_bits + YOUNG_BITS[1]
+    young = measured_offset(histogram[1], shipped_young, shipped_young)
+    expected = shipped_bits + PASSED_ON * max(0.0, young - shipped_young)
+    return measured_offset(histogram[0], shipped_bits, expected), young
 
 
 @njit(cache=True, inline="always")

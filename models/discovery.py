@@ -20,6 +20,8 @@ FLOORS = (0.2, 0.05, 0.05, 0.1)
 RESOURCE_FLOOR = 0.1
 UNKNOWN_RESOURCE_P = 0.3
 """P(new resource) of a principal of fewer than 20 events; at most so much on an operation younger than an hour."""
+KIN_RESOURCE_P = 0.25
+"""At least so likely is another new resource of a stem first met within the hour: who opens a new bucket reads more than one object in it."""
 RESOURCES_COUNTED = 6
 DISTRUSTED_HAND_BITS = 2.0
 """Most that a new hand adds once more while posture is distrusted: less than the posture itself, and than one new network."""

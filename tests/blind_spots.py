@@ -10,7 +10,7 @@ from conftest import cloudtrail
 
 from detector.decision import Decision
 from detector.sources.timestamps import parse_time_ns
-from models.budget import habit_bits
+from models.budget import age_of, habit_bits
 from models.text_keys import text_key
 from streams.replay import Replay
 
@@ -136,7 +136,7 @@ def seen_of(replay: Replay, principal: str, since_ns: int) -> Seen:
     kept = [e.x for e in engine.trails.of(key) if e.event.time_ns >= since_ns]
     rows = engine.state.tables["principals"].rows
     (q,) = rows[rows["key"] == key]
-    offset = float(engine.state.derived["offsets"][0, q["group"]])
+    offset = float(engine.state.derived["offsets"][age_of(since_ns / 1e9, float(q["born"])), q["group"]])
     threshold = offset + habit_bits(float(q["loudest"]), offset) + engine.knobs(True).margins[0, 0]
     bits = max((max(float(x["evidence"]), float(x["cold"])) for x in kept), default=0.0)
     return Seen(bits, float(threshold), max((float(x["gate"]) for x in kept), default=float(q["gate"])))

@@ -89,7 +89,7 @@ def test_where_every_run_has_a_fresh_address_a_thiefs_address_is_one_more(stage:
 def test_a_copied_agent_and_two_calls_leave_the_gate_shut(stage: Stage, log: Log) -> None:
     baseline, two = estate(log), ("secretsmanager:ListSecrets", "iam:CreateAccessKey")
     stage.unseen(EXPORTER, log.did(ABROAD, WEEK_S, 4.0, two), baseline)
-    assert stage.revoked(EXPORTER, log.did(STRANGER, WEEK_S, 4.0, two), baseline).actions_before == 1
+    assert stage.revoked(EXPORTER, log.did(STRANGER, WEEK_S, 4.0, two), baseline).actions_before == 2
 
 
 def test_the_neighbour_of_what_is_read_every_day_is_kin(stage: Stage, log: Log) -> None:
@@ -98,7 +98,11 @@ def test_the_neighbour_of_what_is_read_every_day_is_kin(stage: Stage, log: Log) 
     kin = [f"payments-{word}" for word in ("cards", "people", "refunds", "ledger", "disputes", "keys")]
     stage.unseen(reader, log.did(reader, WEEK_S, 4.0, ("s3:GetObject",), 60, kin), baseline)
     strangers = [f"{word}-2026" for word in ("payroll", "legal", "board", "patents", "people", "audit")]
-    assert stage.revoked(reader, log.did(reader, WEEK_S, 4.0, ("s3:GetObject",), 60, strangers), baseline)
+    looked, took = (
+        log.did(reader, WEEK_S, 4.0, ("s3:ListBuckets",)),
+        log.did(reader, WEEK_S + 4, 4.0, ("s3:GetObject",), 60, strangers),
+    )
+    assert stage.revoked(reader, looked + took, baseline)
 
 
 def test_refusals_of_what_used_to_work_count_for_nothing(stage: Stage, log: Log) -> None:
@@ -232,5 +236,5 @@ def test_one_new_call_a_day_becomes_the_victims_own(stage: Stage, log: Log) -> N
 def test_who_was_loud_before_is_allowed_more(stage: Stage, log: Log) -> None:
     audit = ("kms:ListKeys", "iam:ListRoles", "iam:GetAccountAuthorizationDetails", "ssm:DescribeParameters")
     baseline, thief = estate(log), log.did(EXPORTER, WEEK_S, 4.0, (FRESH[0], *FRESH[2:4]))
-    stage.unseen(EXPORTER, thief, in_time(baseline, log.did(EXPORTER, 4.1 * DAY_S, 5.0, audit)), most="alert")
+    stage.unseen(EXPORTER, thief, in_time(baseline, log.did(EXPORTER, 4.1 * DAY_S, 5.0, audit)))
     assert stage.revoked(EXPORTER, thief, baseline)

@@ -16,6 +16,7 @@ from detector.sources.cloudtrail import CloudTrailParser
 from detector.sources.events import named_resource
 from detector.sources.framing import Block
 from detector.sources.spans import stem_end
+from models.discovery import ATTACKER_NEW, KIN_RESOURCE_P
 from models.hashing import stem_of
 
 Records = list[dict[str, Any]]
@@ -103,3 +104,18 @@ def test_a_job_that_writes_a_fresh_object_every_time_learns_that_names_mean_noth
 
     records = [put(n, n * 600.0) for n in range(600)]
     assert against_routine(records) < 1.0
+
+
+def test_more_of_what_is_new_counts_less_once_its_kin_is_new_as_well(routine_reads: Records) -> None:
+    later = READS * 2160.0
+
+    def bits(names: list[str]) -> float:
+        return against_routine(routine_reads + [read(1000 + n, later + 4 * n, name) for n, name in enumerate(names)])
+
+    one, kin, strangers = (
+        bits(names) for names in (["vault/ledger"], ["vault-1", "vault-2"], ["vault/ledger", "board/minutes"])
+    )
+    repeat = 0.02
+    first_kin = bits(["vault-1"])
+    assert kin - first_kin == pytest.approx(np.log2(ATTACKER_NEW / KIN_RESOURCE_P) - repeat, abs=0.05)
+    assert strangers - one > kin - first_kin + 1.0

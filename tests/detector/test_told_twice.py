@@ -33,3 +33,19 @@ def test_a_duty_that_comes_every_day_is_revoked_twice_and_then_known(replay_of: 
 
 def test_the_second_wave_of_an_attack_is_revoked_like_the_first(replay_of: Replayer) -> None:
     assert len(days_revoked(replay_of, 2)) == 2
+
+
+def against_change(replay_of: Replayer, times: int) -> float:
+    """What speaks against change, in bits, once a call nobody ever made was made so often while learning was held."""
+    again = LIVE_S + 3 * 3600
+    calls = [
+        cloudtrail(600_000 + n, again + n, "iam:CreateAccessKey", key="ASIAEXAMPLEDAY000000") for n in range(times)
+    ]
+    rows = replay_of(errand(0) + calls, routine()).engine.state.tables["principals"].rows
+    return float(rows[rows["key"] > 1]["b"].max())
+
+
+def test_while_learning_is_held_a_new_call_counts_once_not_every_time(replay_of: Replayer) -> None:
+    once, often = against_change(replay_of, 1), against_change(replay_of, 6)
+    assert once > 1.0
+    assert once - 0.5 < often <= once
