@@ -118,16 +118,18 @@ class Process:
 
     def metric(self, series: str) -> float:
         """The value of one series, written as it is exposed; 0 where there is none."""
-        for line in self.ask("/metrics")[1].splitlines():
-            name, _, value = line.rpartition(" ")
-            if name == series:
-                return float(value)
-        return 0.0
+        return self.metrics().get(series, 0.0)
+
+    def metrics(self) -> dict[str, float]:
+        """Every series at one moment."""
+        lines = (line.rpartition(" ") for line in self.ask("/metrics")[1].splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, _, value in lines if name}
 
     def blocked(self, longer_than_s: str = "0.05", by: Literal["anything", "itself"] = "anything") -> float:
         """How often its event loop woke later than this (a bucket's bound), for whatever reason or without waits for a core."""
         name = f"outpace_event_loop_{'blocked' if by == 'anything' else 'held'}_seconds"
-        return self.metric(f"{name}_count") - self.metric(f'{name}_bucket{{le="{longer_than_s}"}}')
+        at_once = self.metrics()
+        return at_once.get(f"{name}_count", 0.0) - at_once.get(f'{name}_bucket{{le="{longer_than_s}"}}', 0.0)
 
     def lines(self) -> list[dict[str, Any]]:
         """Its log so far; a line that is no JSON as ``{"raw": …}``."""
