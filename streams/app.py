@@ -25,6 +25,7 @@ from streams.probing import PROBE_PATIENCE_S, Probe
 from streams.second_stage import HOST
 from streams.shard import Initial
 from streams.snapshot_table import SnapshotTable
+from streams.starting import started
 from streams.topics import Topics, written_by_workers
 
 log = logs.logger("worker")
@@ -248,7 +249,7 @@ class Worker:
         why = "cancelled"
         beside: list[asyncio.Task[Any]] = []
         try:
-            await self._producer.start()
+            await started(self._producer)
             beside = [asyncio.create_task(c) for c in self._tasks()]
             why = await self._trouble(beside)
         except (KafkaError, OSError) as error:

@@ -20,6 +20,7 @@ from streams.config import Settings
 from streams.logs import logger
 from streams.metrics import Metrics
 from streams.passed_over import PassedOver
+from streams.starting import started
 from streams.topics import Topics
 
 log = logger("exchange")
@@ -92,7 +93,7 @@ async def listen(exchange: Exchange, settings: Settings, metrics: Metrics) -> No
             enable_auto_commit=False,
         )
         try:
-            await consumer.start()
+            await started(consumer)
             while True:
                 for messages in (await consumer.getmany(timeout_ms=POLL_MS)).values():
                     for message in messages:

@@ -8,6 +8,7 @@ from aiokafka.errors import KafkaError
 from streams import connection
 from streams.config import Settings
 from streams.logs import logger
+from streams.starting import started
 from streams.topics import Topics
 
 log = logger("second stage")
@@ -24,7 +25,7 @@ async def links_from(settings: Settings, offset: int) -> AsyncIterator[ConsumerR
         fetch_max_wait_ms=20,
     )
     try:
-        await consumer.start()
+        await started(consumer)
         consumer.assign([place])
         consumer.seek(place, offset)
         while True:

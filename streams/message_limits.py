@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from streams.config import Kafka
 from streams.connection import aiokafka_settings
 from streams.logs import logger
+from streams.starting import started
 from streams.topics import written_by_workers
 
 log = logger("worker")
@@ -68,7 +69,7 @@ async def _asked(kafka: Kafka, topics: tuple[str, ...]) -> dict[str, int]:
     wanted = [ConfigResource(ConfigResourceType.TOPIC, name, {SETTING: ""}) for name in topics]
     client = AIOKafkaAdminClient(**aiokafka_settings(kafka), request_timeout_ms=REQUEST_MS)
     try:
-        await client.start()
+        await started(client)
         answers = await client.describe_configs(wanted)
     finally:
         await client.close()

@@ -53,9 +53,10 @@ async def _knock(kafka: Kafka, server: str, settings: dict[str, Any], within_s: 
             await connection.send(MetadataRequest([]))
     except (OSError, KafkaError) as caught:
         error = caught
-    # Where nobody ever listened there is nothing to wait for; otherwise the socket closes a little later than it is told to.
-    was_open = error is None or isinstance(error, KafkaError)
-    await asyncio.wait([connection.close()], timeout=_FAREWELL_S if was_open else 0)
+    finally:
+        # Where nobody ever listened there is nothing to wait for; otherwise the socket closes a little later than it is told to.
+        was_open = connection.connected() or isinstance(error, KafkaError)
+        await asyncio.wait([connection.close()], timeout=_FAREWELL_S if was_open else 0)
     if error is None:
         return Answer(server, "")
     return Answer(server, fault_of(error, kafka, server, within_s), isinstance(error, BrokerResponseError))

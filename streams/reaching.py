@@ -12,6 +12,7 @@ from streams.config import Kafka
 from streams.connection import aiokafka_settings
 from streams.logs import logger
 from streams.reach import answers
+from streams.starting import started
 from streams.topics import Topic, layout
 
 log = logger("worker")
@@ -83,7 +84,7 @@ async def _partitions(kafka: Kafka) -> dict[str, int]:
     """How many partitions each topic has that we may see."""
     client = AIOKafkaAdminClient(**aiokafka_settings(kafka), request_timeout_ms=REQUEST_MS)
     try:
-        await client.start()
+        await started(client)
         found = await client.describe_topics()
     finally:
         await client.close()

@@ -32,6 +32,7 @@ from streams.message_versions import other_version
 from streams.metrics import Metrics
 from streams.passed_over import PassedOver
 from streams.respond.commands import Seal
+from streams.starting import started
 from streams.topics import Topics
 
 log = logger("worker")
@@ -115,7 +116,7 @@ async def listen(watch: Watch, settings: Settings, metrics: Metrics) -> None:
             **connection.aiokafka_settings(settings.kafka), auto_offset_reset="earliest", enable_auto_commit=False
         )
         try:
-            await consumer.start()
+            await started(consumer)
             consumer.assign([place])
             if since_ms is not None:
                 found = (await consumer.offsets_for_times({place: since_ms}))[place]

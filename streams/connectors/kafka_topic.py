@@ -40,6 +40,7 @@ from streams.connectors.http_client import NotAllowedError, NotFoundError
 from streams.connectors.settings.kafka_topic import KafkaTopic
 from streams.connectors.signing import Signer
 from streams.connectors.telling import proof_of, receipt_of, wanted_deed
+from streams.starting import started
 
 _PAGE = "https://kafka.apache.org/documentation/#security_authz_primitives"
 ANSWER_AGE_S = 3600.0
@@ -137,7 +138,7 @@ class KafkaTopicConnector:
                 **aiokafka_settings(self.kafka), acks="all", enable_idempotence=True, request_timeout_ms=limit_ms
             )
             try:
-                await producer.start()
+                await started(producer)
             except BaseException:
                 await producer.stop()
                 raise
@@ -180,7 +181,7 @@ class KafkaTopicConnector:
             topic, **aiokafka_settings(self.kafka), enable_auto_commit=False, request_timeout_ms=limit_ms
         )
         try:
-            await consumer.start()
+            await started(consumer)
             numbers = consumer.partitions_for_topic(topic)
             if not numbers:
                 raise NotFoundError(f"Kafka: no topic {topic}")

@@ -27,6 +27,7 @@ from streams.ingest.packing import Message
 from streams.logs import logger
 from streams.metrics import Metrics
 from streams.reaching import broker_ready
+from streams.starting import started
 from streams.topics import Topic, Topics
 
 log = logger("ingest")
@@ -122,7 +123,7 @@ class Sender:
             await broker_ready(self.kafka, self._note_missing, self._topics, log)
             producer = new_producer(self.kafka, self._is_one_a_batch)
             try:
-                await producer.start()
+                await started(producer)
             except (KafkaError, OSError, TimeoutError) as error:
                 self._note_missing(f"kafka: {type(error).__name__}: {error}"[:300])
                 if not is_told:

@@ -24,6 +24,7 @@ from streams.logs import logger
 from streams.policy_files import SOURCES
 from streams.reaching import broker_ready
 from streams.reading import is_lines
+from streams.starting import started
 from streams.topics import Topic
 
 log = logger("ingest")
@@ -123,7 +124,7 @@ class RawTopic:
             await broker_ready(self.kafka, self._note_missing, wanted, told_by)
             consumer = self._new_consumer()
             try:
-                await consumer.start()
+                await started(consumer)
             except (KafkaError, OSError, TimeoutError) as error:
                 await consumer.stop()
                 self._note_missing(f"{self.settings.topic}: {type(error).__name__}: {error}"[:300])

@@ -19,6 +19,7 @@ from streams.logs import logger
 from streams.metrics import Metrics
 from streams.respond.commands import RefusedCommandError, Seal
 from streams.respond.desk import Arrived, Desk
+from streams.starting import started
 from streams.topics import Topics
 
 log = logger("respond")
@@ -104,7 +105,7 @@ class Intake:
                 **connection.aiokafka_settings(self.kafka), auto_offset_reset="earliest", enable_auto_commit=False
             )
             try:
-                await consumer.start()
+                await started(consumer)
                 consumer.assign([place])
                 start = self.desk.store.next_offset(topic)
                 if start is not None:
@@ -136,7 +137,7 @@ class Outbox:
                 **connection.aiokafka_settings(self.kafka), acks="all", enable_idempotence=True, linger_ms=0
             )
             try:
-                await producer.start()
+                await started(producer)
                 while True:
                     if not await self._send_some(producer):
                         await asyncio.sleep(IDLE_S)

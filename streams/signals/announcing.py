@@ -20,6 +20,7 @@ from streams.respond.commands import Headers, Refusal, RefusedCommandError, Seal
 from streams.signals.outgoing import RESTORED, Happening, Outcome, of_decision, of_outcome, set_of
 from streams.signals.settings import Transmit
 from streams.signals.transmitter import Message, Transmitter
+from streams.starting import started
 from streams.topics import Topics
 
 log = logger("signals")
@@ -48,7 +49,7 @@ class Announcer:
         while True:
             consumer = self._new_consumer()
             try:
-                await consumer.start()
+                await started(consumer)
                 log.info("reading what to announce", topics=[self._decisions, self._outcomes])
                 while True:
                     await self._take_some(consumer)
