@@ -54,3 +54,37 @@ def test_what_threads_free_goes_back_to_the_system() -> None:
 
 def test_what_the_environment_says_stays() -> None:
     assert holes_mib("given back", MALLOC_MMAP_THRESHOLD_=str(32 << 20), MALLOC_TRIM_THRESHOLD_=str(1 << 30)) > 40
+
+
+PAUSES = """
+import gc, time, weakref
+from streams.heap import LONG_S, keep_pauses_short
+
+class Ring:
+    pass
+
+def collected_s():
+    started_s = time.thread_time()
+    gc.collect()
+    return time.thread_time() - started_s
+
+gc.disable()  # it would be looked through while it is made
+keep_pauses_short()
+held = [[n] for n in range(1_000_000)]
+ring = Ring()
+ring.itself = ring
+dead, ring = weakref.ref(ring), None
+long_s = collected_s()
+assert dead() is None, "garbage stayed"
+assert long_s > LONG_S and gc.get_freeze_count() > 1_000_000
+assert collected_s() < long_s / 4
+del held
+assert gc.get_freeze_count() < 1_000_000, "what was dropped is not free"
+before = gc.get_freeze_count()
+gc.collect()
+assert gc.get_freeze_count() == before, "a short collection made things stay"
+"""
+
+
+def test_what_survived_a_long_collection_is_not_looked_through_again() -> None:
+    subprocess.run([sys.executable, "-c", PAUSES], check=True)
