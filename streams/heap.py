@@ -23,14 +23,11 @@ _SETTINGS = (
 LONG_S = 0.015
 
 
-def tend() -> None:
-    """To be called once, before threads start, by a process that stays."""
-    give_back()
-    keep_pauses_short()
-
-
 def give_back() -> None:
-    """Large blocks from the system one by one, few heaps for all threads. What the environment says stays; nothing where the C library is not glibc."""
+    """Large blocks from the system one by one, few heaps for all threads. To be called before threads start by a process that stays.
+
+    What the environment says stays as it is; nothing is done where the C library is not glibc.
+    """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return
@@ -40,19 +37,24 @@ def give_back() -> None:
 
 
 def keep_pauses_short() -> None:
-    """What survives a full collection of more than ``LONG_S`` of processor time is not looked through again.
+    """What is there by now is not looked through for garbage again; nor is, later, what survives a full collection of more than ``LONG_S`` of processor time.
 
     Just then nothing in it is garbage. What is dropped later is freed all the same, unless it is part of a cycle: of those there are few, a connection's or a failed task's.
     """
-    started_s = 0.0
+    gc.collect()
+    gc.freeze()
+    if _look not in gc.callbacks:
+        gc.callbacks.append(_look)
 
-    def look(phase: str, info: dict[str, int]) -> None:
-        nonlocal started_s
-        if info["generation"] < 2:
-            return
-        if phase == "start":
-            started_s = time.thread_time()
-        elif time.thread_time() - started_s > LONG_S:
-            gc.freeze()
 
-    gc.callbacks.append(look)
+_started_s = 0.0
+
+
+def _look(phase: str, info: dict[str, int]) -> None:
+    global _started_s
+    if info["generation"] < 2:
+        return
+    if phase == "start":
+        _started_s = time.thread_time()
+    elif time.thread_time() - _started_s > LONG_S:
+        gc.freeze()

@@ -11,14 +11,14 @@ from detector.errors import OtherVersionError, StateError
 from streams import library_logs, logs, restarting, web
 from streams.app import Worker
 from streams.config import Settings, read_settings
-from streams.heap import tend
+from streams.heap import give_back, keep_pauses_short
 from streams.message_limits import message_limits
 from streams.metrics import Metrics
 from streams.reaching import broker_ready
 from streams.shard import Initial
 from streams.terminal import printable
 from streams.topics import snapshots_changelog
-from streams.warm_up import stays, warm_up
+from streams.warm_up import warm_up
 
 log = logs.logger("worker")
 
@@ -65,7 +65,7 @@ class Life:
         """Before the group is joined: a first start compiles for a minute, later ones take the code from a cache."""
         self.waiting_for, started_s = "compiling", time.monotonic()
         await asyncio.to_thread(warm_up, self.settings)
-        stays()
+        keep_pauses_short()
         log.info("warm", seconds=round(time.monotonic() - started_s, 2))
 
     def _note(self, missing: str) -> None:
@@ -85,7 +85,7 @@ def worker(*, settings: str | None = None, log_style: logs.Style = "json") -> in
     chosen = read_settings(settings)
     logs.configure(log_style, logs.key_in(Path(chosen.state_folder)))
     library_logs.quieten()
-    tend()
+    give_back()
     life = Life(chosen, restarting.read_past(os.environ.get(restarting.VARIABLE, "")))
     try:
         asyncio.run(serve(life))

@@ -1,6 +1,5 @@
 """Compiles everything a first record or frame would otherwise wait for, before a process takes any."""
 
-import gc
 import time
 
 import msgspec
@@ -50,12 +49,6 @@ def warm_up_reading() -> None:
             Arrival(Block(data, f"warm-up/{number}", 0, True), None, Cursor("", 0), START_NS), "topic"
         )
         pack_columns(rows, columns, 0, 0)
-
-
-def stays() -> None:
-    """What is there by now stays: looked through again and again, it would hold everything up for a tenth of a second each time."""
-    gc.collect()
-    gc.freeze()
 
 
 def made_up_frame(events: int = EVENTS) -> bytes:

@@ -11,6 +11,7 @@ import msgspec
 from detector.errors import OutpaceError, Rejection
 from detector.sources.timestamps import format_time
 from streams.config import Settings
+from streams.heap import keep_pauses_short
 from streams.ingest.arrivals import Arrival, Source
 from streams.ingest.cursors import CursorFile
 from streams.ingest.holding import Held
@@ -22,7 +23,7 @@ from streams.logs import logger
 from streams.metrics import Metrics
 from streams.newest import newest_of
 from streams.topics import Topics
-from streams.warm_up import stays, warm_up_reading
+from streams.warm_up import warm_up_reading
 
 log = logger("ingest")
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
@@ -90,7 +91,7 @@ class Pipeline:
         """Before anything is read: what compiles, or is taken from a cache, must not do so while senders and broker wait for an answer."""
         started_s = time.monotonic()
         await asyncio.to_thread(warm_up_reading)
-        stays()
+        keep_pauses_short()
         self.is_warm = True
         log.info("warm", seconds=round(time.monotonic() - started_s, 2))
 
