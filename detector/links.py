@@ -12,6 +12,7 @@ Blind to: a source that takes more than an hour from one key to the next; who mi
 import heapq
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -36,6 +37,8 @@ PEOPLE = 20_000
 KEPT = 64
 RECORDS = 100_000
 SEEN = 200_000
+ARRAY_32, HEAD_BYTES = b"\xdd", {0xDC: 3, 0xDD: 5}
+"""An array's head in MessagePack, and how long one is by its first byte where it is not 1. Source: https://github.com/msgpack/msgpack/blob/master/spec.md, "array format family"."""
 SOURCE_ALERT, SOURCE_REVOKE = 4, 5
 INHERITED_CAP_BITS, INHERITED_GATE = 6.0, 1.4
 CHILD_REVOKED_BITS = 4.0
@@ -100,7 +103,7 @@ _Key = tuple[float, str, int, int]
 
 
 class SavedLinks(msgspec.Struct, frozen=True):
-    """Everything the second stage remembers. Each of ``people`` is encoded by itself: all at once they would hold the interpreter for a tenth of a second."""
+    """Everything the second stage remembers. Its long lists are encoded in pieces, and each of ``people`` is decoded by itself: all at once they would hold the interpreter for a tenth of a second."""
 
     version: int
     waiting: list[tuple[_Key, int, Link]]
@@ -150,12 +153,12 @@ class Links:
         """What is remembered, to be written down."""
         return SavedLinks(
             SAVED_VERSION,
-            sorted(self.waiting, key=lambda entry: entry[:2]),
-            list(self.sources.items()),
+            _in_pieces(sorted(self.waiting, key=lambda entry: entry[:2]), 512),
+            _in_pieces(list(self.sources.items()), 512),
             list(self.busy),
-            [msgspec.Raw(msgspec.msgpack.encode(each)) for each in self.people.items()],
+            _in_pieces(list(self.people.items()), 32),
             list(self.inherited),
-            list(self.seen),
+            _in_pieces(list(self.seen), 2048),
             list(self.verdicts.revoked.items()),
             list(self.verdicts.standing.items()),
             self.dropped,
@@ -409,6 +412,17 @@ def is_another_hand(exhibit: Exhibit) -> bool:
     x = exhibit.x
     is_news = x["count"] == 0.0 or x["outcome"] in (Outcome.DENIED, Outcome.FAILED_AUTHENTICATION)
     return bool(x["new_agent_p"] >= 0.0 or (x["new_network_p"] >= 0.0 and is_news))
+
+
+def _in_pieces(items: list[Any], size: int) -> Any:
+    """A list as ``msgspec.Raw``, encoded ``size`` entries at a time so that other threads get their turn in between.
+
+    >>> msgspec.msgpack.decode(msgspec.msgpack.encode(_in_pieces(list(range(1000)), 90))) == list(range(1000))
+    True
+    """
+    pieces = [msgspec.msgpack.encode(items[start : start + size]) for start in range(0, len(items), size)]
+    head = ARRAY_32 + len(items).to_bytes(4, "big")
+    return msgspec.Raw(head + b"".join(piece[HEAD_BYTES.get(piece[0], 1) :] for piece in pieces))
 
 
 def _remember(order: OrderedDict, key: object, limit: int) -> None:  # type: ignore[type-arg]
