@@ -11,7 +11,7 @@ from detector.errors import OtherVersionError, StateError
 from streams import library_logs, logs, restarting, web
 from streams.app import Worker
 from streams.config import Settings, read_settings
-from streams.heap import give_back, keep_pauses_short
+from streams.heap import keep_pauses_short, share_heaps
 from streams.message_limits import message_limits
 from streams.metrics import Metrics
 from streams.reaching import broker_ready
@@ -85,7 +85,7 @@ def worker(*, settings: str | None = None, log_style: logs.Style = "json") -> in
     chosen = read_settings(settings)
     logs.configure(log_style, logs.key_in(Path(chosen.state_folder)))
     library_logs.quieten()
-    give_back()
+    share_heaps()
     life = Life(chosen, restarting.read_past(os.environ.get(restarting.VARIABLE, "")))
     try:
         asyncio.run(serve(life))

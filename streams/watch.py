@@ -25,7 +25,7 @@ from streams.config import PathSource, Settings, read_settings
 from streams.engine_metrics import EngineMetrics
 from streams.folder import Folder
 from streams.frames import Columns, pack_columns
-from streams.heap import give_back
+from streams.heap import share_heaps
 from streams.ingest.arrivals import Arrival, Cursor
 from streams.ingest.holding import Held
 from streams.ingest.normalise import Normaliser
@@ -257,7 +257,7 @@ def watch(
         if not Path(path).exists():
             raise InputError(f"{path}: no such file or folder")
     logs.configure(log_style, logs.key_in(Path(chosen.state_folder)))
-    give_back()
+    share_heaps()
     asyncio.run(run(chosen, settings, PathSource(tuple(paths), poll_s=0.25), _state(load_state)))
     return 0
 

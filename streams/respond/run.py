@@ -11,7 +11,7 @@ from streams import library_logs, logs, web
 from streams.config import Connectors, Settings, read_settings
 from streams.connectors.base import ConnectorError
 from streams.connectors.registry import Registry, registry_of
-from streams.heap import give_back
+from streams.heap import share_heaps
 from streams.metrics import Metrics
 from streams.reaching import broker_ready
 from streams.respond.approvals import ApprovalDoor
@@ -45,7 +45,7 @@ def respond(*, settings: str | None = None, log_style: logs.Style = "json") -> i
         raise ConfigError(f"settings {settings or '(none)'}: no [connectors.…], nothing to revoke with")
     logs.configure(log_style, logs.key_in(Path(chosen.state_folder)))
     library_logs.quieten()
-    give_back()
+    share_heaps()
     return asyncio.run(run(chosen, seal))
 
 

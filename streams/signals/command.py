@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from detector.errors import ConfigError
 from streams import logs
 from streams.config import read_settings
-from streams.heap import give_back
+from streams.heap import share_heaps
 from streams.signals.keys import KEPT, LEAST_BITS, new_key, read_keys, write_keys
 
 signals = App(name="signals", help="Tell others what was decided, and hear what they say.")
@@ -63,6 +63,6 @@ def serve(*, settings: str | None = None, log_style: logs.Style = "json") -> int
 
     chosen = read_settings(settings)
     logs.configure(log_style, logs.key_in(Path(chosen.state_folder)))
-    give_back()
+    share_heaps()
     asyncio.run(run(chosen))
     return 0
