@@ -12,11 +12,13 @@ from streams.config import Kafka
 from streams.connection import aiokafka_settings
 from streams.logs import logger
 from streams.starting import started
-from streams.topics import written_by_workers
+from streams.topics import Topics, written_by_workers
 
 log = logger("worker")
 LEAST_BYTES = 16_384
 """Enough for a decision without its reasons, and for a batch of several small ones."""
+WHOLE_BYTES = 1_000_000
+"""For what cannot be cut: what shards learn in an epoch and hand on of a frame. As much as a broker takes that nobody set anything on."""
 SETTING = "max.message.bytes"
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 4.0
 REQUEST_MS = 8000
@@ -25,14 +27,17 @@ REQUEST_MS = 8000
 async def message_limits(kafka: Kafka, note: Callable[[str], None], told_by: Any = log) -> dict[str, int]:
     """Bytes a message may have on each topic a worker writes to, at most ``kafka.max_message_bytes``. Where the broker may not be asked, that.
 
-    Returns once every topic takes ``LEAST_BYTES``: below, what is decided could not be said. ``note`` is told at each look what is missing, ``told_by`` (a logger) at each change.
+    Returns once every topic takes enough. Below ``LEAST_BYTES`` what is decided could not be said; below ``WHOLE_BYTES`` (or the setting, if that is less)
+    other workers might wait for ever. ``note`` is told at each look what is missing, ``told_by`` (a logger) at each change.
     """
-    written = written_by_workers(kafka.prefix)
+    written, names = written_by_workers(kafka.prefix), Topics.under(kafka.prefix)
+    whole = min(WHOLE_BYTES, kafka.max_message_bytes)
+    least = dict.fromkeys(written, LEAST_BYTES) | {names.links: whole, names.shared: whole}
     wait_s, told = FIRST_WAIT_S, ""
     while True:
         try:
             found = await asyncio.wait_for(_asked(kafka, written), REQUEST_MS / 1000)
-            missing = _too_small(found)
+            missing = _too_small(found, least)
         except (KafkaError, OSError, TimeoutError) as error:
             found, missing = {}, f"kafka: {type(error).__name__} while asking how large messages may be"
         if not missing:
@@ -52,16 +57,16 @@ async def message_limits(kafka: Kafka, note: Callable[[str], None], told_by: Any
     return {name: min(kafka.max_message_bytes, found.get(name, kafka.max_message_bytes)) for name in written}
 
 
-def _too_small(found: Mapping[str, int]) -> str:
-    """Which topics take less than ``LEAST_BYTES`` and what to do, else ''.
+def _too_small(found: Mapping[str, int], least: Mapping[str, int]) -> str:
+    """Which topics take less than they must and what to do, else ''.
 
-    >>> _too_small({"outpace.decisions": 2048, "outpace.links": 1_048_588})
-    'topics take messages of less than 16384 bytes: outpace.decisions; raise their max.message.bytes'
+    >>> _too_small({"outpace.decisions": 2048, "outpace.links": 1_048_588}, {"outpace.decisions": 16_384, "outpace.links": 1_000_000})
+    'topics take too small messages: outpace.decisions (2048 bytes, wanted 16384); raise their max.message.bytes'
     """
-    small = sorted(name for name, size in found.items() if size < LEAST_BYTES)
-    if not small:
-        return ""
-    return f"topics take messages of less than {LEAST_BYTES} bytes: {', '.join(small)}; raise their {SETTING}"
+    small = [
+        f"{name} ({size} bytes, wanted {least[name]})" for name, size in sorted(found.items()) if size < least[name]
+    ]
+    return f"topics take too small messages: {', '.join(small)}; raise their {SETTING}" if small else ""
 
 
 async def _asked(kafka: Kafka, topics: tuple[str, ...]) -> dict[str, int]:

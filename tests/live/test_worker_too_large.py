@@ -15,7 +15,7 @@ from benchmarks.deployment import Deployment, until
 from benchmarks.shared import SharedBroker
 from streams.admin import connected, create_topics
 from streams.config import Kafka, Worker
-from streams.message_limits import LEAST_BYTES, message_limits
+from streams.message_limits import LEAST_BYTES, WHOLE_BYTES, message_limits
 from streams.topics import Topics
 from tests.live.test_worker import IDS, LINES, PATIENCE_S, RECORDS, acknowledged, said, scored
 
@@ -32,13 +32,16 @@ def deployment(kafka_settings: Kafka, tmp_path: Path) -> Iterator[Deployment]:
         yield made
 
 
-def limit(d: Deployment, most_bytes: int) -> None:
-    """Holds the topics of decisions and commands to messages of so many bytes."""
+def limit(d: Deployment, most_bytes: int, *topics: str) -> None:
+    """Holds topics, those of decisions and commands unless others are given, to messages of so many bytes."""
     names = Topics.under(d.settings.kafka.prefix)
     wanted = {"max.message.bytes": str(most_bytes)}
     with connected(d.settings.kafka) as client:
         client.alter_configs(
-            [ConfigResource(ConfigResourceType.TOPIC, name, wanted) for name in (names.decisions, names.revocations)]
+            [
+                ConfigResource(ConfigResourceType.TOPIC, getattr(names, topic), wanted)
+                for topic in topics or ("decisions", "revocations")
+            ]
         )
 
 
@@ -83,19 +86,22 @@ def test_a_topic_made_smaller_meanwhile_is_asked_again_and_nothing_is_lost(deplo
     assert "a topic takes smaller messages than when this worker asked" in failed["error"]
 
 
-def test_a_topic_that_takes_no_decision_at_all_is_waited_for(deployment: Deployment) -> None:
+def test_a_topic_that_takes_too_little_is_waited_for(deployment: Deployment) -> None:
     limit(deployment, 1000)
+    limit(deployment, 100_000, "links")
     worker = deployment.new_worker()
     deployment.feed([*LINES[:2000], *THEFT], IDS)
     names = Topics.under(deployment.settings.kafka.prefix)
+    small = f"(1000 bytes, wanted {LEAST_BYTES})"
     why = (
-        f"topics take messages of less than {LEAST_BYTES} bytes: {names.decisions}, {names.revocations}; "
-        "raise their max.message.bytes"
+        f"topics take too small messages: {names.decisions} {small}, {names.links} (100000 bytes, wanted {WHOLE_BYTES}), "
+        f"{names.revocations} {small}; raise their max.message.bytes"
     )
     with worker, deployment.ingest:
         until(lambda: why in worker.ask("/health/ready")[1], "why it is not ready", PATIENCE_S)
         assert worker.ask("/health/ready")[0] == 503
         assert [line["missing"] for line in said(worker, "waiting for the broker")] == [why]
+        limit(deployment, WHOLE_BYTES, "links")
         limit(deployment, LEAST_BYTES)
         assert_commanded(deployment, restarts=0)
 
