@@ -28,7 +28,7 @@ from streams.metrics import Metrics
 from streams.passed_over import PassedOver
 from streams.second_stage import SecondStage, link_message
 from streams.shard import Shard
-from tests.streams.test_agents import Message, Store
+from tests.streams.scoring_bench import Message, Store
 
 PARTITIONS = 2
 SETTINGS = Settings(armed=True, kafka=Kafka(partitions=PARTITIONS), worker=Worker(block_bytes=1 << 16))
