@@ -14,6 +14,7 @@ from streams.agents import BROKEN
 from streams.config import Kafka
 from streams.ingest.refused import Refused
 from streams.shard import Shard
+from tests.streams import scoring_bench
 from tests.streams.scoring_bench import FRAMES, SETTINGS, Bench, Message, Store, expected, run
 
 
@@ -47,7 +48,7 @@ def test_a_source_silent_since_the_snapshot_is_known_before_any_frame_comes() ->
 
 def test_partitions_do_not_all_write_their_snapshots_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = msgspec.structs.replace(SETTINGS, kafka=Kafka(partitions=4))
-    monkeypatch.setitem(globals(), "SETTINGS", wide)
+    monkeypatch.setattr(scoring_bench, "SETTINGS", wide)
 
     async def test() -> None:
         bench = Bench()
