@@ -350,7 +350,8 @@ class Links:
         a, b = float(x["a"]) * kept + person.bits, float(x["b"]) * kept + person.bits
         evidence = combined_bits(a, b)
         cold = float(x["cold"]) * kept + person.bits if x["is_cold"] or x["cold"] > 0.0 else 0.0
-        kind = self._kind(person, link, exhibit, evidence, cold, float(x["gate"]) * kept + person.gate, now)
+        inherited = person.gate if _has_stepped(person, int(x["credential"]), now) else 0.0
+        kind = self._kind(person, link, exhibit, evidence, cold, float(x["gate"]) * kept + inherited, now)
         if not kind:
             return []
         bits = cold if kind in (crossings.COLD_ALERT, crossings.COLD_REVOKE) else evidence
@@ -406,12 +407,23 @@ class Links:
         return self._warn_parent(link, exhibit, now)
 
 
+def _has_stepped(person: Person, credential: int, now: float) -> bool:
+    """Whether anything was tried with the credential within the hour that its principal had not done before, or that was refused. A new hand alone comes with every
+    roll-out, to the minter and to what it mints alike; it does not open the gate by what is inherited."""
+    recent = (r.exhibit.x for r in reversed(person.trail))
+    return any(is_step(x) for x in recent if int(x["credential"]) == credential and now - float(x["time_s"]) <= HOUR_S)
+
+
+def is_step(x: np.void) -> bool:
+    """Whether an exhibit is a first use or a refusal."""
+    return bool(x["count"] == 0.0 or x["outcome"] in (Outcome.DENIED, Outcome.FAILED_AUTHENTICATION))
+
+
 def is_another_hand(exhibit: Exhibit) -> bool:
     """Whether a first use of a source looks like another hand, not like another route: a client new to the principal, or from a network new to it a call
     that it never made or that was refused. Behind a new gateway everybody goes on as before."""
     x = exhibit.x
-    is_news = x["count"] == 0.0 or x["outcome"] in (Outcome.DENIED, Outcome.FAILED_AUTHENTICATION)
-    return bool(x["new_agent_p"] >= 0.0 or (x["new_network_p"] >= 0.0 and is_news))
+    return bool(x["new_agent_p"] >= 0.0 or (x["new_network_p"] >= 0.0 and is_step(x)))
 
 
 def _in_pieces(items: list[Any], size: int) -> Any:

@@ -18,7 +18,7 @@ from streams.config import (
     read_settings,
 )
 from streams.config import Source as SourceSettings
-from streams.heap import share_heaps
+from streams.heap import LARGE_BYTES, share_heaps
 from streams.ingest.arrivals import Source
 from streams.ingest.cursors import CursorFile
 from streams.ingest.pipeline import Lane, Pipeline
@@ -46,7 +46,7 @@ def ingest(*, settings: str | None = None, log_style: logs.Style = "json") -> in
     logs.configure(log_style, logs.key_in(Path(chosen.state_folder)))
     # It says at every attempt what we say once: ``broker_ready`` asks for the cause itself.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    share_heaps()
+    share_heaps(LARGE_BYTES)
     return asyncio.run(run(chosen, settings))
 
 

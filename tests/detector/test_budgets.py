@@ -6,7 +6,7 @@ import pytest
 from conftest import routine, stolen_key
 
 from detector.columns import group_number
-from detector.config import Budget, Evidence, PathBudget, Policy
+from detector.config import SHIPPED_MARGINS_BITS, Budget, Evidence, PathBudget, Policy
 from detector.decision import Decision
 from detector.engine import shipped_offsets
 from detector.event import Path, Provider
@@ -18,6 +18,7 @@ from streams.replay import Replay
 Replayer = Callable[..., Replay]
 LIVE_S = 3000 * 60.0
 GENERAL = Budget()
+AWS_MARGIN_BITS = SHIPPED_MARGINS_BITS["aws"]
 STRICT = PathBudget(10_000.0 * 2**4, 1_000.0 * 2**3)
 
 
@@ -54,13 +55,14 @@ def test_alerts_and_revocations_of_a_path_are_budgeted_apart(replay_of: Replayer
     )
     general = thresholds(decided(replay_of, GENERAL))["disable_credential"]
     rare_revocations = thresholds(decided(replay_of, Budget(workload=PathBudget(1e9))))
-    assert rare_revocations["alert"] == pytest.approx(general - margin_bits(10_000.0) + margin_bits(1_000.0), abs=0.002)
+    assert rare_revocations["alert"] == pytest.approx(general - AWS_MARGIN_BITS + margin_bits(1_000.0), abs=0.002)
 
 
 def test_the_numbers_of_a_policy_reach_the_compiled_loop_in_the_order_of_paths() -> None:
     knobs = knobs_of(Policy(budget=Budget(delegated=STRICT)), True)
     margins, alert_margins = knobs.margins[Provider.AWS], knobs.alert_margins[Provider.AWS]
-    assert margins.tolist() == [margin_bits(10_000.0)] * 2 + [margin_bits(160_000.0), margin_bits(10_000.0)]
+    stricter = margin_bits(160_000.0, AWS_MARGIN_BITS)
+    assert margins.tolist() == [AWS_MARGIN_BITS, AWS_MARGIN_BITS, stricter, AWS_MARGIN_BITS]
     assert alert_margins.tolist() == [margin_bits(1_000.0)] * 2 + [margin_bits(8_000.0), margin_bits(1_000.0)]
 
 

@@ -9,10 +9,10 @@ import pytest
 HOLES = """
 import sys, threading
 from pathlib import Path
-from streams.heap import share_heaps
+from streams.heap import LARGE_BYTES, share_heaps
 
 if sys.argv[1] == "shared":
-    share_heaps()
+    share_heaps(LARGE_BYTES)
 
 def mib():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
