@@ -212,7 +212,7 @@ def test_calls_of_the_victims_own_between_the_thiefs_let_the_evidence_fall(stage
     mixed: list[Call] = [c for n, call in enumerate(FRESH) for c in (*own[6 * n : 6 * n + 6], call)]
     covered = log.did(warehouse, WEEK_S, 4.0, mixed)
     stage.unseen(warehouse, covered, baseline, most="alert")
-    assert stage.revoked(warehouse, covered, baseline, budget=Budget(workload=PathBudget(2_500.0)))
+    assert stage.revoked(warehouse, covered, baseline, budget=Budget(workload=PathBudget(1_250.0)))
     assert stage.revoked(warehouse, log.did(warehouse, WEEK_S, 4.0, FRESH), baseline)
 
 
