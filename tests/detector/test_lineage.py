@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest import START_S, stamp
+from conftest import ACCOUNT, START_S, cloudtrail, routine, stamp
 
-from detector.config import Policy
+from detector.config import Budget, PathBudget, Policy
 from detector.sources.events import EventParser
 from detector.sources.keycloak import KeycloakParser
 from detector.sources.okta import OktaParser
@@ -119,3 +119,33 @@ def test_a_minter_under_suspicion_makes_its_child_suspect(name: str) -> None:
 @pytest.mark.parametrize("shards", [2, 5])
 def test_it_crosses_partitions_too(name: str, shards: int) -> None:
     assert Cluster(told(name), ACTS, shards, random.Random(shards)).run() == alone(told(name), ACTS)
+
+
+def roll_out(*child: str) -> list[dict[str, Any]]:
+    """An application's new version, from new addresses: it tries what is new to it, steps into the worker's role, and the worker does this."""
+    new: dict[str, Any] = {"source": "203.0.113.66", "agent": "aws-sdk-go-v2/1.30"}
+    app = new | {"key": "AKIAEXAMPLEAPP000000", "user": "app"}
+    answer = {
+        "credentials": {"accessKeyId": "ASIAEXAMPLENEW000000"},
+        "assumedRoleUser": {"arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/worker/session"},
+    }
+    calls = [
+        ("sts:GetCallerIdentity", app),
+        ("iam:ListAttachedUserPolicies", app),
+        ("sts:AssumeRole", app | {"responseElements": answer}),
+        *((operation, new | {"key": "ASIAEXAMPLENEW000000"}) for operation in child),
+    ]
+    return [cloudtrail(800_000 + n, ATTACK_S + 4 * n, call, **who) for n, (call, who) in enumerate(calls)]
+
+
+@pytest.mark.parametrize(
+    ("child", "is_revoked"), [(("s3:GetObject",), False), (("s3:GetObject", "kms:ListKeys"), True)]
+)
+def test_a_new_hand_alone_is_not_revoked_for_what_its_minter_is_suspected_of(
+    child: tuple[str, ...], is_revoked: bool
+) -> None:
+    log = Log().parsed(*routine(3000), *roll_out(*child))
+    found = [msgspec.json.decode(d) for d in alone(log, Policy(budget=Budget(workload=PathBudget(2_500.0))))]
+    of_child = [d for d in found if d["principal"].endswith("role/worker") and d["action"] != "alert"]
+    assert any(d["principal"].endswith("user/app") for d in found)
+    assert bool(of_child) == is_revoked
