@@ -23,13 +23,16 @@ def main() -> int:
     parser = options("quality", "Outpace and its peers on labelled cases, at the same false-revocation rate.")
     parser.add_argument("--tuning", action="store_true", help="the cases that constants may be fitted to")
     parser.add_argument("--fresh", action="store_true", help="a new installation: one day to learn from, then a week")
+    parser.add_argument(
+        "--long", action="store_true", help="eight weeks instead of four: what an estate does once it is settled"
+    )
     parser.add_argument("--small", action="store_true", help="one small tuning case, in seconds")
     parser.add_argument("--estate", default="", help="only cases of this estate")
     parser.add_argument("--only", default="", help="these peers, with commas between; 'none' for Outpace alone")
     parser.add_argument("--cache", type=Path, default=ROOT / ".cache" / "quality", help="where cases are kept")
     parser.add_argument("--processes", type=int, default=0, help="cases at a time; 0: one a core")
     asked = parser.parse_args()
-    part = next((name for name in ("small", "tuning", "fresh") if getattr(asked, name)), "reporting")
+    part = next((name for name in ("small", "tuning", "fresh", "long") if getattr(asked, name)), "reporting")
     try:
         names = _peers(asked.only)
         wanted = [r for r in recipes(part) if not asked.estate or r.estate == asked.estate]

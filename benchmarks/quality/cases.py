@@ -33,7 +33,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def recipes(part: str) -> list[Recipe]:
-    """The recipes of one part of ``cases.toml``: ``reporting``, ``tuning``, ``fresh`` or ``small``."""
+    """The recipes of one part of ``cases.toml``: ``reporting``, ``tuning``, ``fresh``, ``long`` or ``small``."""
     found = tomllib.loads((HERE / "cases.toml").read_text())
     if part not in found:
         raise InputError(f"cases.toml has no part {part!r}, wanted one of {', '.join(found)}")
