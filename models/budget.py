@@ -58,7 +58,7 @@ def age_of(day_s: float, born_s: float) -> int:
 def measured_offset(histogram: np.ndarray, shipped_bits: float, expected_bits: float) -> float:
     """Bits this group exceeds on 2 of 1,000 identity-days: the expected tail and measured days together. ``histogram``: days per bin.
 
-    Never more than 12 bits above what shipped, and never below: days without a storm say little of the tail, and an attack in the baseline cannot run away with it.
+    Never more than 12 bits above or 2 below what shipped: a young estate moves it slowly, an attack in the baseline cannot run away with it.
     """
     days = PRIOR_DAYS + histogram.sum()
     above = 0.0
@@ -68,7 +68,7 @@ def measured_offset(histogram: np.ndarray, shipped_bits: float, expected_bits: f
         prior = PRIOR_DAYS * min(1.0, OFFSET_RATE * 2.0 ** ((expected_bits - bits) / TAIL_BITS))
         if (above + prior) / days > BODY_RATE:
             offset = bits + BIN_BITS + TAIL_BITS * math.log2(BODY_RATE / OFFSET_RATE)
-            return min(max(offset, shipped_bits), shipped_bits + 12.0)
+            return min(max(offset, shipped_bits - 2.0), shipped_bits + 12.0)
     return expected_bits
 
 
