@@ -1,7 +1,7 @@
 """How a process that runs for weeks keeps its memory: what one thread frees another can use, and looking for garbage never holds it up.
 
 Left alone, glibc gives each thread a heap of its own and raises the size from which it asks the system for a block by itself to that of the largest block ever freed, 32 MiB in the end. Pieces of
-snapshots, all of different sizes, made by one thread and freed by another, then leave holes in each: a worker held 460 MiB where it now holds 250, and that rose for as long as anybody looked.
+snapshots, all of different sizes, made by one thread and freed by another, then leave holes in each: a worker's memory rose for as long as anybody looked.
 
 The interpreter, left alone, looks through everything it holds whenever that grew by a quarter: with a million credentials for 50 to 80 ms, in which nothing else runs.
 """

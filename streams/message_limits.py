@@ -18,7 +18,7 @@ log = logger("worker")
 LEAST_BYTES = 16_384
 """Enough for a decision without its reasons, and for a batch of several small ones."""
 WHOLE_BYTES = 1_000_000
-"""For what cannot be cut: what shards learn in an epoch and hand on of a frame. As much as a broker takes that nobody set anything on."""
+"""For what cannot be cut: what shards learn in an epoch and hand on of a frame. A little less than a broker takes that nobody set anything on."""
 SETTING = "max.message.bytes"
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 4.0
 REQUEST_MS = 8000
