@@ -86,10 +86,8 @@ class Writer:
         (self.folder / f"{number - FILES_KEPT:05}.jsonl").unlink(missing_ok=True)
 
 
-def soaked(d: Deployment, minutes: float, rate: int) -> list[Sample]:
+def soaked(d: Deployment, writer: Writer, minutes: float) -> list[Sample]:
     """Samples of a run."""
-    writer = Writer(d.raw.parent, rate, minutes)
-    writer.fill(lambda wanted: scored(d) >= wanted)
     samples = [sample(d, 0.0, 0)]
     started_s = sampled_s = time.monotonic()
     while (now_s := time.monotonic()) - started_s < minutes * 60:
@@ -121,8 +119,11 @@ def measure(folder: Path, minutes: float, rate: int) -> dict[str, Any]:
         create_topics(kafka)
         with Deployment(kafka, folder / "soak", None, Worker()) as d:
             d.start(1)
-            samples = soaked(d, minutes, rate)
-            blocked, held = d.workers[0].blocked(), d.workers[0].blocked(by="itself")
+            writer, worker = Writer(d.raw.parent, rate, minutes), d.workers[0]
+            writer.fill(lambda wanted: scored(d) >= wanted)
+            filled = worker.blocked(), worker.blocked(by="itself")
+            samples = soaked(d, writer, minutes)
+            blocked, held = worker.blocked() - filled[0], worker.blocked(by="itself") - filled[1]
     last = samples[-1]
     return {
         "minutes": minutes,
