@@ -19,8 +19,13 @@ DAY_S = 86_400.0
 FAMILY_COUNT = len(FAMILIES)
 PATH_COUNT = len(Path)
 DEPLOYS = FAMILIES.index("terraform")
+AUDITS = FAMILIES.index("scanner")
+TYPES = FAMILIES.index("cli")
+AUDITS_FROM, AUDITS_SHARE, READS_COUNTED = 40, 0.9, 255
+"""How many kinds of question a principal asks before it is taken for an auditor, their share of all it does, and how many are counted."""
 _OPERATION = 255
-_HUMAN, _WORKLOAD, _KEYCLOAK = int(Path.HUMAN), int(Path.WORKLOAD), int(Provider.KEYCLOAK)
+HUMAN, _WORKLOAD, _DELEGATED = int(Path.HUMAN), int(Path.WORKLOAD), int(Path.DELEGATED)
+_KEYCLOAK = int(Provider.KEYCLOAK)
 _PROVIDER_OWNED = int(Mark.PROVIDER_OWNED)
 
 
@@ -66,6 +71,17 @@ def fade(q: Row, now: float) -> None:
 
 
 @compiled
+def family_by_breadth(q: Row, group: int) -> int:
+    """The group of the auditors where a program asks about everything and changes nothing, whatever it calls itself; else ``group``."""
+    if q.reads < AUDITS_FROM or q.reads < AUDITS_SHARE * min(q.distinct, READS_COUNTED):
+        return group
+    family = group % FAMILY_COUNT
+    path = group // FAMILY_COUNT % PATH_COUNT
+    is_program = family != DEPLOYS and _WORKLOAD <= path <= _DELEGATED
+    return group - family + AUDITS if is_program else group
+
+
+@compiled
 def close_day(s: Arrays, q: Row, path: int, now: float) -> None:
     """On a principal's first event of a day, books the day before: its highest evidence, unless that day was dirty or its first; so does what it is held to by habit."""
     day = np.uint16(np.floor(now / DAY_S))
@@ -79,7 +95,7 @@ def close_day(s: Arrays, q: Row, path: int, now: float) -> None:
     if q.day * DAY_S > q.born:
         q.loudest = max(q.loudest - np.float32(HABIT_FADES_BITS), q.day_peak)
     if q.day_dirty == 0:
-        q.group = q.day_group
+        q.group = family_by_breadth(q, q.day_group)
     q.day = day
     q.day_group = q.group
     q.day_peak = 0.0
@@ -92,7 +108,7 @@ def note_family(q: Row, e: Row) -> None:
     a workload: what it administered before looked like a person's."""
     if e.group % FAMILY_COUNT == DEPLOYS and e.group // FAMILY_COUNT == q.group // FAMILY_COUNT:
         q.day_group = e.group
-    if e.provider == _KEYCLOAK and e.path == _WORKLOAD and q.group // FAMILY_COUNT % PATH_COUNT == _HUMAN:
+    if e.provider == _KEYCLOAK and e.path == _WORKLOAD and q.group // FAMILY_COUNT % PATH_COUNT == HUMAN:
         q.day_group = e.group
 
 
@@ -134,9 +150,10 @@ def learn_operation(s: Arrays, q: Row, fact_key: int, e: Row, x: Row, everybody:
     if x.count > 0.0:
         return
     f.first = np.uint32(now)
-    q.distinct += 1.0
-    remember(s, q, fact_key, _OPERATION, e.operation, now)
     class_ = s.constants[e.operation].class_
+    q.distinct += 1.0
+    q.reads += 1 if class_ % 2 == 0 and q.reads < READS_COUNTED else 0
+    remember(s, q, fact_key, _OPERATION, e.operation, now)
     teach(s, e.operation_key, class_, np.int64(q.group), 1, now)
     teach(s, e.operation_key, class_, everybody, 1, now)
 
@@ -173,6 +190,7 @@ def unlearn(s: Arrays, q: Row, everybody: int, operation_keys: np.ndarray, now: 
             q.n = max(0.0, q.n - f.count)
             q.distinct = max(0.0, q.distinct - 1.0)
             class_ = s.constants[j.operation].class_
+            q.reads -= 1 if class_ % 2 == 0 and q.reads > 0 else 0
             teach(s, operation_keys[j.operation], class_, np.int64(j.group), -1, now)
             teach(s, operation_keys[j.operation], class_, everybody, -1, now)
         f.key = np.uint64(1)

@@ -7,10 +7,22 @@ import numpy as np
 
 from detector.decision import Reason
 from detector.event import AuditEvent, Mark, Outcome
-from models.discovery import AGENT, EDGE, FLOORS, NETWORK, RESOURCE_FLOOR, SOURCE, distrusted_hand_bits, new_bits
+from models.discovery import (
+    AGENT,
+    EDGE,
+    FLOORS,
+    NETWORK,
+    RESOURCE_FLOOR,
+    SOURCE,
+    distrusted_hand_bits,
+    new_bits,
+    outcome_bits,
+)
 
 SHOWN = 8
 SHADOW_BITS = 6.0
+TOLD_FROM_BITS = 0.3
+REFUSED = (Outcome.DENIED, Outcome.FAILED_AUTHENTICATION)
 
 
 class Exhibit(msgspec.Struct, gc=False):
@@ -40,15 +52,19 @@ def _reasons(exhibit: Exhibit) -> list[Reason]:
     x, event = exhibit.x, exhibit.event
     found = []
     operation_bits = float(x["operation_b"])
-    if operation_bits > 0.3:
+    if operation_bits > TOLD_FROM_BITS:
         found.append(Reason("operation", round(operation_bits, 2), event.event_id, _operation_text(x, event)))
+    if x["denied_p"] >= 0.0 and not x["is_repeat"] and x["is_young"]:
+        bits = outcome_bits(event.outcome in REFUSED, float(x["denied_p"]))
+        if bits > TOLD_FROM_BITS:
+            found.append(Reason("answer", round(bits, 2), event.event_id, _answer_text(x, event)))
     for name, floor, text in (
         ("new_source_p", FLOORS[SOURCE], f"first use from address {event.source}"),
         ("new_network_p", FLOORS[NETWORK], f"first use from the network of {event.source}"),
         ("new_agent_p", FLOORS[AGENT], f"first use by client “{event.actor.agent[:60]}”"),
         ("new_edge_p", FLOORS[EDGE], "minted by an identity that never delegated to this one"),
     ):
-        if x[name] >= 0.0 and (bits := new_bits(float(x[name]), floor)) > 0.3:
+        if x[name] >= 0.0 and (bits := new_bits(float(x[name]), floor)) > TOLD_FROM_BITS:
             found.append(Reason(name.removesuffix("_p"), round(bits, 2), event.event_id, text))
     if x["new_resource_p"] >= 0.0:
         bits = new_bits(float(x["new_resource_p"]), RESOURCE_FLOOR)
@@ -97,6 +113,11 @@ def _context_text(marks: int) -> str:
         word = "known to be exposed" if marks & Mark.EXPOSED else "retired, yet in use"
         return f"this credential is {word}"
     return "another party's signal says device, posture or risk behind this credential is not as it should be"
+
+
+def _answer_text(x: np.void, event: AuditEvent) -> str:
+    answer = "refused" if event.outcome in REFUSED else "answered"
+    return f"{event.operation} was {answer}; of such first tries its peers see {float(x['denied_p']):.1%} refused"
 
 
 def _operation_text(x: np.void, event: AuditEvent) -> str:

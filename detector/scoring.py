@@ -178,8 +178,8 @@ def score(s: Arrays, q: Row, c: Row, x: Row, e: Row, used_to_work: bool, now: fl
         c.principal = q.key
     c.last = np.uint32(now)
     score_hand(s, q, c, x, e, now, learns)
-    score_operation(s, q, x, e, q.group, everybody, knobs)
-    score_outcome(s, q, x, everybody, e.outcome, used_to_work, learns)
+    score_operation(s, q, c, x, e, q.group, everybody, knobs)
+    score_outcome(s, q, c, x, e, everybody, used_to_work, learns)
     score_resource(s, q, x, e, now, learns)
     score_context(q, c, x, e.marks)
     score_beside(x)

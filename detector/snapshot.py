@@ -22,7 +22,7 @@ from detector.trails import BUCKETS, Trails
 from detector.versions import unlike
 
 MAGIC = b"OUTPACE\x00"
-VERSION = 7
+VERSION = 8
 _DIGEST = 32
 TRAILS = "trails/"
 

@@ -86,7 +86,7 @@ PRINCIPAL = np.dtype(
         ("news", "u1"),
         ("day_dirty", "u1"),
         ("is_minter", "u1"),
-        ("pad", "u1"),
+        ("reads", "u1"),
     ]
 )
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from detector.crossings import Knobs
 from detector.event import Mark
-from detector.learning import HOUR_S, remember
+from detector.language import signal_mask
+from detector.learning import AUDITS, DAY_S, FAMILY_COUNT, HOUR_S, HUMAN, PATH_COUNT, TYPES, remember
 from detector.state import Arrays
 from models.compiled import Row, compiled
 from models.discovery import (
@@ -18,10 +19,12 @@ from models.discovery import (
     KIN_RESOURCE_P,
     KNOWN_OUTCOME_CAP_BITS,
     NETWORK,
+    NEXT_PLACE_P,
     RESOURCE,
     RESOURCE_FLOOR,
     RESOURCES_COUNTED,
     SOURCE,
+    TYPED_AGENT_P,
     UNKNOWN_RESOURCE_P,
     denied_probability,
     distrusted_hand_bits,
@@ -51,18 +54,23 @@ DISTRUSTED_BITS = 3.0
 """As much as one new source: a posture that went wrong is no thief yet."""
 
 # kinds of fact a principal accumulates
-_SOURCE, _NETWORK, _AGENT, _EDGE, _RESOURCE, _STEM = (np.uint64(k) for k in range(11, 17))
+_SOURCE, _NETWORK, _AGENT, _EDGE, _RESOURCE, _STEM, _PLACES = (np.uint64(k) for k in range(11, 18))
+
+# bits of ``CREDENTIAL.context``: what was said of it once, and whether it is typed with at home
+_SAID_EXPOSED, _SAID_RETIRED, _SAID_DISTRUSTED, _AT_HOME = 1, 2, 4, 8
+
+_TAKES = signal_mask(("secret", "assume", "mint", "exfil", "execute"))
 
 _EXPOSED, _RETIRED, _DISTRUSTED = int(Mark.EXPOSED), int(Mark.RETIRED), int(Mark.DISTRUSTED)
 
 
 @compiled
-def score_operation(s: Arrays, q: Row, x: Row, e: Row, group: int, everybody: int, knobs: Knobs) -> None:
+def score_operation(s: Arrays, q: Row, c: Row, x: Row, e: Row, group: int, everybody: int, knobs: Knobs) -> None:
     """Fills in the operation's likelihoods and its two ratios.
 
     A newborn does not vouch for itself: what it teaches reaches a version only when it is one no more (``epochs.EPOCH_S``).
     """
-    c = s.constants[e.operation]
+    o = s.constants[e.operation]
     shared_g = find(s.shared, mix(e.operation_key, np.uint64(group + 1)))
     shared_all = find(s.shared, mix(e.operation_key, np.uint64(everybody + 1)))
     count_g = s.shared[shared_g].count if shared_g >= 0 else 0.0
@@ -71,10 +79,19 @@ def score_operation(s: Arrays, q: Row, x: Row, e: Row, group: int, everybody: in
     p_all = backed_off(count_all, s.discoveries[everybody], s.distinct[everybody], uniform, PARENT_STRENGTH)
     x.group_p = backed_off(count_g, s.discoveries[group], s.distinct[group], p_all, PARENT_STRENGTH)
     own = q.distinct if x.is_cold else 0.0
-    share_all = max(s.class_seen[everybody, c.class_] - own, PRIOR_SHARE) / max(1.0, s.class_total[everybody])
-    share = class_share(max(0.0, s.class_seen[group, c.class_] - own), s.class_total[group], share_all)
-    x.discovery_p = discovery_probability(x.group_p, share, c.attacker, c.class_mass)
-    x.attacker_p = c.attacker
+    share_all = max(s.class_seen[everybody, o.class_] - own, PRIOR_SHARE) / max(1.0, s.class_total[everybody])
+    share = class_share(max(0.0, s.class_seen[group, o.class_] - own), s.class_total[group], share_all)
+    x.discovery_p = discovery_probability(x.group_p, share, o.attacker, o.class_mass)
+    if is_typed(q, c, e):
+        people = people_of(e)
+        shared_p = find(s.shared, mix(e.operation_key, np.uint64(people + 1)))
+        count_p = s.shared[shared_p].count if shared_p >= 0 else 0.0
+        people_p = backed_off(count_p, s.discoveries[people], s.distinct[people], p_all, PARENT_STRENGTH)
+        share = class_share(s.class_seen[people, o.class_], s.class_total[people], share_all)
+        x.discovery_p = max(x.discovery_p, discovery_probability(people_p, share, o.attacker, o.class_mass))
+    if group % FAMILY_COUNT == AUDITS and o.class_ % 2 == 0 and not o.signals & _TAKES:
+        x.discovery_p = max(x.discovery_p, o.attacker)
+    x.attacker_p = o.attacker
     x.storm = q.storm
     score_from_inputs(x)
 
@@ -167,6 +184,50 @@ def novelty(s: Arrays, q: Row, kind: int, value: int, slot: int, now: float, lea
 
 
 @compiled
+def follow_places(s: Arrays, q: Row, x: Row, now: float) -> None:
+    """The next new network within an hour of one is likelier than the first, and so is its address."""
+    at = upsert(s.facts, s.facts_used, mix(q.key ^ np.uint64(q.born), _PLACES))
+    if s.facts[at].ok != np.uint32(0) and now - s.facts[at].ok < HOUR_S:
+        x.new_network_p = max(x.new_network_p, NEXT_PLACE_P)
+        x.new_source_p = max(x.new_source_p, NEXT_PLACE_P) if x.new_source_p >= 0.0 else x.new_source_p
+    s.facts[at].ok = np.uint32(now)
+
+
+@compiled
+def is_typed(q: Row, c: Row, e: Row) -> bool:
+    """Whether somebody types, for the first day, where a program works otherwise, from a network the program has been in for a day: its owner may be looking after it."""
+    return bool(c.context & _AT_HOME) and is_command_line(q, e)
+
+
+@compiled
+def is_command_line(q: Row, e: Row) -> bool:
+    """Whether this is a command line and the principal a program."""
+    if q.group // FAMILY_COUNT % PATH_COUNT == HUMAN or q.group % FAMILY_COUNT == TYPES:
+        return False
+    return bool(e.group % FAMILY_COUNT == TYPES)
+
+
+@compiled
+def note_home(s: Arrays, q: Row, c: Row, e: Row, now: float) -> None:
+    """Remembers of a command line nobody used here before today whether it comes from a network the principal has been in for a day."""
+    whose = q.key ^ np.uint64(q.born)
+    place, client = (
+        find(s.facts, mix(mix(whose, e.network), _NETWORK)),
+        find(s.facts, mix(mix(whose, e.agent), _AGENT)),
+    )
+    c.context &= ~_AT_HOME
+    is_new = client >= 0 and now - s.facts[client].first < DAY_S
+    if is_new and place >= 0 and now - s.facts[place].first >= DAY_S:
+        c.context |= _AT_HOME
+
+
+@compiled
+def people_of(e: Row) -> int:
+    """The group of people who type at a provider."""
+    return (np.int64(e.provider) * PATH_COUNT + HUMAN) * FAMILY_COUNT + TYPES
+
+
+@compiled
 def score_hand(s: Arrays, q: Row, c: Row, x: Row, e: Row, now: float, learns: bool) -> None:
     """A hand (source and agent) this credential has not been in before: what of it is new to the principal?"""
     hand = mix(e.source, e.agent)
@@ -179,8 +240,14 @@ def score_hand(s: Arrays, q: Row, c: Row, x: Row, e: Row, now: float, learns: bo
     if e.source != np.uint64(0):
         x.new_source_p = novelty(s, q, _SOURCE, e.source, SOURCE, now, learns)
         x.new_network_p = novelty(s, q, _NETWORK, e.network, NETWORK, now, learns)
+        if x.new_network_p >= 0.0:
+            follow_places(s, q, x, now)
     if e.agent != np.uint64(0):
         x.new_agent_p = novelty(s, q, _AGENT, e.agent, AGENT, now, learns)
+        if is_command_line(q, e):
+            note_home(s, q, c, e, now)
+        if x.new_agent_p >= 0.0 and is_typed(q, c, e):
+            x.new_agent_p = max(x.new_agent_p, TYPED_AGENT_P)
     if learns and q.n >= MATURE_EVENTS:
         q.trials += 1.0
         s.own_trials[q.group] += 1
@@ -223,7 +290,9 @@ def score_resource(s: Arrays, q: Row, x: Row, e: Row, now: float, learns: bool) 
                 learned = new_probability(q.new_resource, q.resource_trials, group[1], group[0])
                 x.new_resource_p = min(learned, UNKNOWN_RESOURCE_P) if x.is_young else learned
             if at >= 0:
-                x.new_resource_p = max(x.new_resource_p, KIN_RESOURCE_P)
+                told = min(s.facts[at].count, len(KIN_RESOURCE_P) - 1)
+                x.new_resource_p = max(x.new_resource_p, KIN_RESOURCE_P[told])
+                s.facts[at].count += 1
             q.gate += NEW_RESOURCE_WEIGHT
         q.resources += 1
     if not learns:
@@ -247,33 +316,38 @@ def score_context(q: Row, c: Row, x: Row, marks: int) -> None:
 
     Each counts once a credential; a posture again once it was well in between. While it is not, a hand that is new (``score_hand`` has said so in ``x``) counts for more.
     """
-    if marks & _EXPOSED and not c.context & 1:
+    if marks & _EXPOSED and not c.context & _SAID_EXPOSED:
         x.context += EXPOSED_BITS
         q.gate += 1.0
-        c.context |= 1
-    if marks & _RETIRED and not c.context & 2:
+        c.context |= _SAID_EXPOSED
+    if marks & _RETIRED and not c.context & _SAID_RETIRED:
         x.context += RETIRED_BITS
         q.gate += 2.0
-        c.context |= 2
+        c.context |= _SAID_RETIRED
     if not marks & _DISTRUSTED:
-        c.context &= 251
+        c.context &= ~_SAID_DISTRUSTED
         return
     x.context += distrusted_hand_bits(x.new_source_p, x.new_network_p, x.new_agent_p)
-    if not c.context & 4:
+    if not c.context & _SAID_DISTRUSTED:
         x.context += DISTRUSTED_BITS
-        c.context |= 4
+        c.context |= _SAID_DISTRUSTED
 
 
 @compiled
-def score_outcome(s: Arrays, q: Row, x: Row, everybody: int, outcome: int, used_to_work: bool, learns: bool) -> None:
+def score_outcome(s: Arrays, q: Row, c: Row, x: Row, e: Row, everybody: int, used_to_work: bool, learns: bool) -> None:
     """P(denied) of this cell (so many denied and answered discoveries this hour); learns it from discoveries."""
     i = min(3, np.int64(q.denied + 0.5))
     j = min(3, np.int64(q.answered + 0.5))
     own = s.outcomes[q.group, i, j]
     overall = s.outcomes[everybody, i, j]
+    outcome = e.outcome
     denied = outcome == 1 or outcome == 2
     if outcome != 3 and not (denied and used_to_work):
         x.denied_p = denied_probability(own[0], own[0] + own[1], overall[0], overall[0] + overall[1])
+        if denied and is_typed(q, c, e):
+            theirs = s.outcomes[people_of(e), i, j]
+            p = denied_probability(theirs[0], theirs[0] + theirs[1], overall[0], overall[0] + overall[1])
+            x.denied_p = max(x.denied_p, p)
     if x.count == 0.0 and not x.is_repeat and outcome != 3:
         if learns:
             s.own_outcomes[q.group, i, j, 0 if denied else 1] += 1

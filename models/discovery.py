@@ -20,8 +20,12 @@ FLOORS = (0.2, 0.05, 0.05, 0.1)
 RESOURCE_FLOOR = 0.1
 UNKNOWN_RESOURCE_P = 0.3
 """P(new resource) of a principal of fewer than 20 events; at most so much on an operation younger than an hour."""
-KIN_RESOURCE_P = 0.25
-"""At least so likely is another new resource of a stem first met within the hour: who opens a new bucket reads more than one object in it."""
+KIN_RESOURCE_P = (0.25, 0.45, 0.7)
+"""At least so likely are the next, the one after and all further new resources of a stem first met within the hour: who opens a new bucket reads more than one object in it."""
+NEXT_PLACE_P = 0.25
+"""At least so likely is another new network, and its address, within the hour of one: who moves comes from several."""
+TYPED_AGENT_P = 0.3
+"""At least so likely is a first command line where a program works otherwise, from a network it is known in: its owner looks after it."""
 RESOURCES_COUNTED = 6
 DISTRUSTED_HAND_BITS = 2.0
 """Most that a new hand adds once more while posture is distrusted: less than the posture itself, and than one new network."""
@@ -65,7 +69,7 @@ def denied_probability(denied: float, total: float, global_denied: float, global
 
 @njit(cache=True, inline="always")
 def outcome_bits(is_denied: bool, benign_denied: float) -> float:
-    """Bits for the answer a new call got."""
+    """Bits for the answer a new call got. That one was answered never speaks for an intruder."""
     if is_denied:
         return math.log2(ATTACKER_DENIED / benign_denied)
-    return math.log2((1.0 - ATTACKER_DENIED) / (1.0 - benign_denied))
+    return min(0.0, math.log2((1.0 - ATTACKER_DENIED) / (1.0 - benign_denied)))

@@ -7,9 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
+from detector.columns import Vocabulary
 from detector.config import Policy
+from detector.engine import Engine
+from detector.identity.context import ContextFeeds
+from detector.identity.rules import IdentityRules
+from detector.ordering import Reorder
+from detector.sources.cloudtrail import CloudTrailParser
+from detector.sources.framing import Block
 from detector.sources.timestamps import FOREVER_NS, format_time
 from streams.replay import Replay
 
@@ -81,6 +89,19 @@ def cloudtrail(
 
 def jsonl(records: Iterable[dict[str, Any]]) -> bytes:
     return b"".join(json.dumps(r).encode() + b"\n" for r in records)
+
+
+def watched(records: Iterable[dict[str, Any]]) -> np.ndarray:
+    """The principals (``PRINCIPAL``) as the engine knows them after the records, nothing having been decided."""
+    engine, reorder = Engine(Policy(), Vocabulary()), Reorder()
+    parser = CloudTrailParser(engine.vocabulary, IdentityRules(), ContextFeeds())
+    batch, rejected = parser.parse(Block(jsonl(records), "log", 1, True))
+    assert batch is not None
+    assert not rejected
+    reorder.push(batch)
+    engine.process(reorder.release(float("inf")), reorder.batches, False)
+    rows = engine.state.tables["principals"].rows
+    return rows[rows["key"] > 1]
 
 
 def routine(events: int = 3000, every_s: float = 60.0) -> list[dict[str, Any]]:

@@ -36,3 +36,25 @@ def network_of(address: str) -> str:
         return ipaddress.ip_network(f"{address.split('%')[0]}/48", strict=False).with_prefixlen
     except ValueError:
         return ""
+
+
+_CARRIER = "100.64/10"
+
+
+@lru_cache(maxsize=1 << 12)
+def _widened(network: str) -> str:
+    first, second, _ = (int(part) for part in network.split("."))
+    if first == 100 and second & 192 == 64:
+        return _CARRIER
+    is_private = first == 10 or (first == 172 and second & 240 == 16) or (first == 192 and second == 168)
+    return f"{first}.{second}" if is_private else network
+
+
+def cloud_network_of(address: str) -> str:
+    """As ``network_of``, private addresses by their /16: no VPC is larger, and the next pod or function may get any address of it (Amazon VPC user guide, "VPC CIDR blocks").
+
+    >>> cloud_network_of("10.26.46.236"), cloud_network_of("100.66.1.2"), cloud_network_of("192.0.2.77")
+    ('10.26', '100.64/10', '192.0.2')
+    """
+    network = network_of(address)
+    return _widened(network) if network.count(".") == 2 else network

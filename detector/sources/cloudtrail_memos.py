@@ -11,7 +11,7 @@ import msgspec
 
 from detector.columns import Vocabulary, group_number
 from detector.event import Actor, Mark, Outcome, Provider
-from detector.identity.agents import agent_name, network_of
+from detector.identity.agents import agent_name, cloud_network_of, network_of
 from detector.identity.context import ContextFeeds
 from detector.identity.rules import IdentityRules
 from detector.sources.cloudtrail_identity import UserIdentity, claims_of, default_path, identify
@@ -76,7 +76,7 @@ class CloudTrailMemos:
         return self.sources.numbers.get(address) or self._source(address)
 
     def _source(self, address: str) -> int:
-        network = network_of(address)
+        network = cloud_network_of(address)
         return self.sources.add(address, (text_key(address) if network else 0, text_key(network)), address)
 
     def who(self, r: Record, origin: str) -> int:

@@ -93,10 +93,27 @@ def stem_end(buffer: np.ndarray, start: int, end: int) -> int:
 
 
 @compiled
+def is_made_up(buffer: np.ndarray, start: int, end: int) -> bool:
+    """Whether a whole name tells nothing but which one it is: a counter, a hash, a UUID."""
+    digits = 0
+    for i in range(start, end):
+        c = buffer[i]
+        if _ZERO <= c <= _NINE:
+            digits += 1
+        elif not (ord("a") <= c <= ord("f") or ord("A") <= c <= ord("F") or c == _DASH):
+            return False
+    return digits > 0
+
+
+@compiled
 def resource_key(buffer: np.ndarray, start: int, end: int) -> int:
-    """Number (u8) of the resources named in the JSON text ``buffer[start:end]``, see ``resource_number``; 0 where none is named."""
+    """Number (u8) of the resources named in the JSON text ``buffer[start:end]``, see ``resource_number``; 0 where none is named.
+
+    An object called ``000476`` is kin of all else in its bucket: a name that is made up has no part in the stem, unless every one is.
+    """
     h = np.uint64(0)
-    stems = np.uint64(0)
+    stems = np.uint64(0)  # of every name
+    given = np.uint64(0)  # of those that are not made up
     takes = False
     i = start
     while i < end:
@@ -115,9 +132,14 @@ def resource_key(buffer: np.ndarray, start: int, end: int) -> int:
                     stem = value
                 value = (value ^ np.uint64(buffer[j])) * _FNV_PRIME
             h = mix(h, value)
-            stems = mix(stems, value if until == close else stem)
+            stem = value if until == close else stem
+            stems = mix(stems, stem)
+            if not is_made_up(buffer, i + 1, until):
+                given = mix(given, stem)
         i = close + 1
-    return resource_number(h, stems) if h != np.uint64(0) else h
+    if h == np.uint64(0):
+        return h
+    return resource_number(h, stems if given == np.uint64(0) else given)
 
 
 @compiled

@@ -196,7 +196,9 @@ def test_within_one_second_the_order_is_that_of_the_ids(stage: Stage, log: Log) 
 
 def test_what_the_provider_does_not_log_never_happened(stage: Stage, log: Log) -> None:
     baseline, own = estate(log), log.did(EXPORTER, WEEK_S, 600.0, JOB, 5)
-    taken = log.did(STRANGER, WEEK_S + 5, 4.0, JOB[:1], 60, ("payroll-2026", "legal-2026", "board-2026"))
+    taken = log.did(
+        STRANGER, WEEK_S + 5, 4.0, JOB[:1], 60, ("payroll-2026", "legal-2026", "board-2026", "patents-2026")
+    )
     without_data_events = [record for record in taken if record["eventName"] not in ("GetObject", "PutObject")]
     stage.unseen(EXPORTER, in_time(own, without_data_events), baseline)
     assert stage.revoked(EXPORTER, in_time(own, taken), baseline)
@@ -206,7 +208,7 @@ def test_calls_of_the_victims_own_between_the_thiefs_let_the_evidence_fall(stage
     warehouse = hand("warehouse", "192.0.2.130")
     nouns = ("Table", "Job", "Run", "Part", "Query", "Node")
     own = [
-        f"{s}:{verb}{noun}" for s in ("glue", "athena", "redshift", "s3") for verb in ("Get", "List") for noun in nouns
+        f"{s}:{verb}{noun}" for s in ("glue", "athena", "redshift", "s3") for verb in ("Get", "Put") for noun in nouns
     ]
     baseline = estate(log, log.week(warehouse, own, each_s=600.0))
     mixed: list[Call] = [c for n, call in enumerate(FRESH) for c in (*own[6 * n : 6 * n + 6], call)]
@@ -238,3 +240,29 @@ def test_who_was_loud_before_is_allowed_more(stage: Stage, log: Log) -> None:
     baseline, thief = estate(log), log.did(EXPORTER, WEEK_S, 4.0, (FRESH[0], *FRESH[2:4]))
     stage.unseen(EXPORTER, thief, in_time(baseline, log.did(EXPORTER, 4.1 * DAY_S, 5.0, audit)))
     assert stage.revoked(EXPORTER, thief, baseline)
+
+
+def test_a_command_line_in_a_programs_own_network_may_be_its_owners(stage: Stage, log: Log) -> None:
+    looks: tuple[Call, ...] = (
+        "sts:GetCallerIdentity",
+        ("s3:ListBuckets", DENIED),
+        "ec2:DescribeInstances",
+        ("logs:FilterLogEvents", DENIED),
+        "iam:ListUsers",
+    )
+    people = [hand(f"AWSReservedSSO_{n}", f"192.0.2.{150 + n}", CLI, "role") for n in range(3)]
+    baseline = estate(log, *(log.week(person, looks, each_s=9000.0) for person in people))
+    typed = log.did(EXPORTER | {"agent": CLI}, WEEK_S, 20.0, looks)
+    stage.unseen(EXPORTER, typed, baseline)
+    assert stage.revoked(EXPORTER, typed, estate(log))
+    assert stage.revoked(EXPORTER, log.did(STRANGER, WEEK_S, 20.0, looks), baseline)
+
+
+def test_an_auditor_may_ask_what_an_intruder_asks(stage: Stage, log: Log) -> None:
+    auditor, clerk = hand("overview", "192.0.2.180"), hand("clerk", "192.0.2.181")
+    asked = [f"{s}:Describe{noun}" for s in ("ec2", "rds", "ecs", "eks", "elb") for noun in "ABCDEFGHIJ"]
+    baseline = estate(log, log.week(auditor, asked, each_s=2400.0), log.week(clerk, asked[:20], each_s=2400.0))
+    reads = [call for call in NAMES if call.partition(":")[2].startswith(("List", "Get"))]
+    stage.unseen(auditor, log.did(auditor, WEEK_S, 4.0, reads), baseline, most="alert")
+    assert stage.revoked(clerk, log.did(clerk, WEEK_S, 4.0, reads), baseline)
+    assert stage.revoked(auditor, log.did(auditor, WEEK_S, 4.0, FRESH), baseline)

@@ -28,6 +28,16 @@ def test_every_step_scores_again_as_it_was_recorded(cases: list[CaseFile]) -> No
         assert max(step.evidence_bits for step in steps) > 0.0
 
 
+def test_a_refusal_is_told_beside_the_operation_it_answered(cases: list[CaseFile]) -> None:
+    reasons = cases[-1].decision.reasons
+    refused = {r.event_id: r.bits for r in reasons if r.signal == "answer"}
+    assert refused
+    for step in rescored(cases[-1]):
+        if step.step.event_id in refused:
+            assert step.step.outcome == "denied"
+            assert refused[step.step.event_id] <= step.beside_bits + 0.01
+
+
 @pytest.mark.parametrize("field", ["a_before", "b_before"])
 def test_an_altered_input_no_longer_agrees(cases: list[CaseFile], field: str) -> None:
     case = cases[-1]

@@ -1,10 +1,12 @@
 """One address with many keys is a thief who tries them, or a new gateway that everybody goes through."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from conftest import cloudtrail
 
+from models.discovery import ATTACKER_NEW, NEXT_PLACE_P
 from streams.replay import Replay
 
 Replayer = Callable[..., Replay]
@@ -51,3 +53,20 @@ def test_behind_a_new_gateway_everybody_goes_on_as_before(replay_of: Replayer) -
 
 def test_that_the_gateway_drops_their_connections_changes_nothing(replay_of: Replayer) -> None:
     assert revoked(replay_of, error="ThrottlingException") == set()
+
+
+def from_new_places(replay_of: Replayer, *seconds: float) -> float:
+    """Evidence in bits when the key of one who moves between three addresses of one network comes from one new network after the other."""
+    at_home = [use(80_000 + n, n * 1000.0, 0, source=f"192.0.2.{n % 3}") for n in range(170)]
+    moved = [use(95_000 + n, LIVE_S + at, 0, source=f"203.0.{n}.99") for n, at in enumerate(seconds)]
+    last = LIVE_S + max(seconds) + 10.0
+    stolen = [
+        use(96_000 + n, last + n, 0, operation, source=f"203.0.{len(seconds) - 1}.99")
+        for n, operation in enumerate(("iam:CreateUser", "iam:CreateAccessKey", "iam:AttachUserPolicy"))
+    ]
+    return next(d.evidence_bits for d in replay_of([*moved, *stolen], at_home).decisions if d.is_revocation)
+
+
+def test_the_next_new_network_within_the_hour_says_less_than_the_first(replay_of: Replayer) -> None:
+    one, two = from_new_places(replay_of, 0.0), from_new_places(replay_of, 0.0, 60.0)
+    assert one < two < one + 2 * math.log2(ATTACKER_NEW / NEXT_PLACE_P) + 0.1

@@ -4,17 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import cloudtrail, jsonl
+from conftest import cloudtrail, watched
 
-from detector.columns import Vocabulary
-from detector.config import Policy
-from detector.engine import Engine
-from detector.identity.context import ContextFeeds
-from detector.identity.rules import IdentityRules
-from detector.ordering import Reorder
-from detector.sources.cloudtrail import CloudTrailParser
 from detector.sources.events import named_resource
-from detector.sources.framing import Block
 from detector.sources.spans import stem_end
 from models.discovery import ATTACKER_NEW, KIN_RESOURCE_P
 from models.hashing import stem_of
@@ -61,16 +53,7 @@ def read(number: int, second: float, name: str) -> dict[str, Any]:
 
 def against_routine(records: Records) -> float:
     """What speaks against routine at the end, in bits."""
-    engine, reorder = Engine(Policy(), Vocabulary()), Reorder()
-    batch, rejected = CloudTrailParser(engine.vocabulary, IdentityRules(), ContextFeeds()).parse(
-        Block(jsonl(records), "log", 1, True)
-    )
-    assert batch is not None
-    assert not rejected
-    reorder.push(batch)
-    engine.process(reorder.release(float("inf")), reorder.batches, False)
-    rows = engine.state.tables["principals"].rows
-    return float(rows[rows["key"] > 1]["a"].max())
+    return float(watched(records)["a"].max())
 
 
 @pytest.fixture
@@ -95,6 +78,30 @@ def test_only_resources_unlike_the_known_ones_speak(routine_reads: Records, name
     assert (found > 5.0) == speaks
 
 
+@pytest.mark.parametrize(
+    ("bucket", "keys", "speaks"),
+    [
+        ("lake-raw", ["000476", "000477", "000501", "000502"], False),
+        ("lake-raw", ["0f3a9c1e-77aa-4b0c-9d11-02c4de5f6a7b", "1b4e28ba-2fa1-11d2-883f-b9a761bde3fb"] * 2, False),
+        ("lake-raw", ["payroll", "board", "salaries", "dismissals"], True),
+        ("payroll", ["000476", "000477", "000501", "000502"], True),
+    ],
+    ids=["counters", "UUIDs", "words", "another bucket"],
+)
+def test_an_object_with_a_made_up_name_is_kin_of_all_else_in_its_bucket(
+    bucket: str, keys: list[str], speaks: bool
+) -> None:
+    def get(number: int, second: float, bucket: str, key: str) -> dict[str, Any]:
+        return cloudtrail(
+            number, second, "s3:GetObject", key="AKIAEXAMPLE000000003", user="loader",
+            requestParameters={"bucketName": bucket, "key": key},
+        )  # fmt: skip
+
+    routine = [get(n, n * 2160.0, "lake-raw", "" if n % 2 else "000001") for n in range(READS)]
+    later = [get(READS + n, READS * 2160.0 + 5.0 * n, bucket, key) for n, key in enumerate(keys)]
+    assert (against_routine(routine + later) > 1.5) == speaks
+
+
 def test_a_job_that_writes_a_fresh_object_every_time_learns_that_names_mean_nothing() -> None:
     def put(number: int, second: float) -> dict[str, Any]:
         return cloudtrail(
@@ -117,5 +124,5 @@ def test_more_of_what_is_new_counts_less_once_its_kin_is_new_as_well(routine_rea
     )
     repeat = 0.02
     first_kin = bits(["vault-1"])
-    assert kin - first_kin == pytest.approx(np.log2(ATTACKER_NEW / KIN_RESOURCE_P) - repeat, abs=0.05)
+    assert kin - first_kin == pytest.approx(np.log2(ATTACKER_NEW / KIN_RESOURCE_P[0]) - repeat, abs=0.05)
     assert strangers - one > kin - first_kin + 1.0
