@@ -24,11 +24,11 @@ def network_of(address: str) -> str:
 
     >>> network_of("192.0.2.77")
     '192.0.2'
-    >>> network_of("lambda.amazonaws.com")
-    ''
+    >>> network_of("lambda.amazonaws.com"), network_of("10.²." + "9" * 5000 + ".1")
+    ('', '')
     """
     parts = address.split(".")
-    if len(parts) == 4 and all(p.isdigit() for p in parts):
+    if len(parts) == 4 and all(p.isdecimal() and len(p) <= 3 for p in parts):
         return ".".join(_MASKED_OCTET.sub("", p) for p in parts[:3])
     if ":" not in address:
         return ""
