@@ -32,7 +32,7 @@ def lines() -> list[str]:
         found += [f"192.0.2.{k},198.51.100.{2 * k + minute % 2},{stamp},-" for k in range(3)]
         if minute in (50, 1100, 1101):
             found += [f"192.0.2.1,198.51.100.2,{stamp},flood"] * 40
-            found += [f"203.0.113.9,198.51.100.{k},{stamp},sweep" for k in range(20)]
+            found += [f"203.0.113.9,198.51.{k}.9,{stamp},sweep" for k in range(20)]
     return found
 
 
