@@ -23,6 +23,10 @@ class Outcome(IntEnum):
     ERROR = 4
 
 
+REFUSED = (Outcome.DENIED, Outcome.FAILED_AUTHENTICATION)
+"""The answers that refuse a caller; being throttled and failing otherwise say nothing of what he may."""
+
+
 class Path(IntEnum):
     """Who stands behind the use of a credential: each path has its own baselines, thresholds and budget."""
 

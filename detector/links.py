@@ -21,7 +21,7 @@ from detector import crossings
 from detector.config import Policy
 from detector.decision import ACTIONS, FIRST_REVOCATION, Decision, Reason
 from detector.errors import StateError
-from detector.event import AuditEvent, Outcome
+from detector.event import REFUSED, AuditEvent
 from detector.learning import DAY_S, HOUR_S
 from detector.reasons import Exhibit
 from detector.scoring import DECIDES, HEIR, KNOWN_ESTATE, SIGHTED
@@ -416,7 +416,7 @@ def _has_stepped(person: Person, credential: int, now: float) -> bool:
 
 def is_step(x: np.void) -> bool:
     """Whether an exhibit is a first use or a refusal."""
-    return bool(x["count"] == 0.0 or x["outcome"] in (Outcome.DENIED, Outcome.FAILED_AUTHENTICATION))
+    return bool(x["count"] == 0.0 or x["outcome"] in REFUSED)
 
 
 def is_another_hand(exhibit: Exhibit) -> bool:

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from detector.decision import Reason
-from detector.event import AuditEvent, Mark, Outcome
+from detector.event import REFUSED, AuditEvent, Mark, Outcome
 from models.discovery import (
     AGENT,
     EDGE,
@@ -22,7 +22,6 @@ from models.discovery import (
 SHOWN = 8
 SHADOW_BITS = 6.0
 TOLD_FROM_BITS = 0.3
-REFUSED = (Outcome.DENIED, Outcome.FAILED_AUTHENTICATION)
 
 
 class Exhibit(msgspec.Struct, gc=False):

@@ -126,3 +126,15 @@ def test_more_of_what_is_new_counts_less_once_its_kin_is_new_as_well(routine_rea
     first_kin = bits(["vault-1"])
     assert kin - first_kin == pytest.approx(np.log2(ATTACKER_NEW / KIN_RESOURCE_P[0]) - repeat, abs=0.05)
     assert strangers - one > kin - first_kin + 1.0
+
+
+def test_the_third_of_one_new_stem_says_half_and_the_fourth_nothing(routine_reads: Records) -> None:
+    later = READS * 2160.0
+
+    def bits(count: int) -> float:
+        names = [f"vault-{n}" for n in range(count)]
+        return against_routine(routine_reads + [read(1000 + n, later + 4 * n, name) for n, name in enumerate(names)])
+
+    repeat = 0.02
+    for count, p in zip((2, 3, 4), KIN_RESOURCE_P, strict=True):
+        assert bits(count) - bits(count - 1) == pytest.approx(np.log2(ATTACKER_NEW / p) - repeat, abs=0.05)
