@@ -27,6 +27,7 @@ from detector.learning import (
 )
 from detector.state import DUPLICATES, ENDS, EVENTS, EVERYBODY, LATE, NOW, OWN_FIRST, Arrays
 from detector.terms import (
+    is_refused_thing,
     score_beside,
     score_context,
     score_hand,
@@ -98,7 +99,7 @@ def iterate(q: Row, x: Row, e: Row, now: float, previous_s: float, step: float) 
         q.iterations += 1.0
         q.decision_s += now - previous_s
     denied = e.outcome == 1 or e.outcome == 2
-    q.news = 1 if (x.count == 0.0 and not x.is_repeat) or (denied and x.is_young) else 0
+    q.news = 1 if (x.count == 0.0 and not x.is_repeat) or (denied and x.is_young) or is_refused_thing(x) else 0
     q.last_operation = e.operation_key
     q.last_resource = e.resource
     if x.is_repeat:
@@ -179,8 +180,8 @@ def score(s: Arrays, q: Row, c: Row, x: Row, e: Row, used_to_work: bool, now: fl
     c.last = np.uint32(now)
     score_hand(s, q, c, x, e, now, learns)
     score_operation(s, q, c, x, e, q.group, everybody, knobs)
-    score_outcome(s, q, c, x, e, everybody, used_to_work, learns)
     score_resource(s, q, x, e, now, learns)
+    score_outcome(s, q, c, x, e, everybody, used_to_work, learns)
     score_context(q, c, x, e.marks)
     score_beside(x)
 
@@ -190,7 +191,8 @@ def follow(s: Arrays, q: Row, x: Row, e: Row) -> None:
     """Keeps the episode's counters and writes them into the exhibit."""
     if x.count == 0.0 and not x.is_repeat:
         q.storm += 1.0
-    if x.is_young and not x.is_repeat and q.since > 0.0:
+    is_try = (x.is_young and not x.is_repeat) or is_refused_thing(x)
+    if is_try and q.since > 0.0:
         count_signals(q, s.constants[e.operation].signals)
     q.actions += 1 if q.since > 0.0 else 0
     if x.gate >= GATE_OPENS_AT and q.day_dirty == 0:

@@ -34,7 +34,7 @@ from models.discovery import (
 )
 from models.evidence import REPEAT_BITS, REPEAT_WITHIN_S, ratio_bits, storm_damped
 from models.hashing import mix, stem_of
-from models.iteration import NEW_HAND_WEIGHT, NEW_PLACE_WEIGHT, NEW_RESOURCE_WEIGHT
+from models.iteration import NEW_HAND_WEIGHT, NEW_PLACE_WEIGHT, NEW_RESOURCE_WEIGHT, REFUSED_RESOURCE_WEIGHT
 from models.sequence import (
     PARENT_STRENGTH,
     STRENGTH,
@@ -112,6 +112,12 @@ def score_from_inputs(x: Row) -> None:
 
 
 @compiled
+def is_refused_thing(x: Row) -> bool:
+    """Whether an operation the principal lives on was refused on something it never touched: a door tried, not a policy broken."""
+    return bool((x.outcome == 1 or x.outcome == 2) and x.count > 0.0 and x.new_resource_p >= 0.0)
+
+
+@compiled
 def score_beside(x: Row) -> None:
     """Everything beside the operation: answer, hand, resource, lineage, operator's files. From inputs in ``x`` alone.
 
@@ -119,9 +125,10 @@ def score_beside(x: Row) -> None:
     """
     a = x.inherited + x.context
     b = x.inherited + x.context
-    if x.denied_p >= 0.0 and not x.is_repeat:
+    refused = is_refused_thing(x)
+    if x.denied_p >= 0.0 and (refused or not x.is_repeat):
         bits = outcome_bits(x.outcome == 1 or x.outcome == 2, x.denied_p)
-        if x.count == 0.0:
+        if x.count == 0.0 or refused:
             a += bits
             b += bits
         else:
@@ -342,7 +349,8 @@ def score_outcome(s: Arrays, q: Row, c: Row, x: Row, e: Row, everybody: int, use
     overall = s.outcomes[everybody, i, j]
     outcome = e.outcome
     denied = outcome == 1 or outcome == 2
-    if outcome != 3 and not (denied and used_to_work):
+    refused = is_refused_thing(x)
+    if outcome != 3 and (refused or not (denied and used_to_work)):
         x.denied_p = denied_probability(own[0], own[0] + own[1], overall[0], overall[0] + overall[1])
         if denied and is_typed(q, c, e):
             theirs = s.outcomes[people_of(e), i, j]
@@ -356,3 +364,6 @@ def score_outcome(s: Arrays, q: Row, c: Row, x: Row, e: Row, everybody: int, use
             q.denied += 1.0
         else:
             q.answered += 1.0
+    if refused:
+        q.denied += 1.0
+        q.gate += REFUSED_RESOURCE_WEIGHT - NEW_RESOURCE_WEIGHT

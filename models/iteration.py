@@ -11,6 +11,8 @@ from numba import njit
 
 GATE_OPENS_AT = 2.8
 NEW_RESOURCE_WEIGHT = 0.5
+REFUSED_RESOURCE_WEIGHT = 1.0
+"""A new resource that is refused: a try that failed, whatever the operation."""
 NEW_HAND_WEIGHT = 2.0
 NEW_PLACE_WEIGHT = 1.0
 """A new network in a log that names no client."""

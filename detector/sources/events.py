@@ -23,6 +23,8 @@ from detector.sources.timestamps import FOREVER_NS
 from models.hashing import numbered
 from models.text_keys import NO_KEY, bytes_key, text_key
 
+SCOPE = "scope:"
+"""Begins a resource that is a permission asked for and no thing with a name: `mail.send` is no kin of `mail.read`."""
 _MEMO = 1 << 16
 _ACTOR_KEYS = ("credential", "principal", "agent")
 _ACTOR_NUMBERS = ("group", "path", "marks")
@@ -76,6 +78,16 @@ class EventBatch:
             self.rows[name] = [f[place] for f in found]
 
 
+def scopes_of(text: str) -> str:
+    """The resource a request for a token names by its scopes, in whatever order and however parted; '' for none.
+
+    >>> scopes_of("orders.write orders.read"), scopes_of("")
+    ('scope:orders.read orders.write', '')
+    """
+    scopes = sorted(set(text.replace(",", " ").split()))
+    return f"{SCOPE}{' '.join(scopes)}"[:200] if scopes else ""
+
+
 @lru_cache(maxsize=1 << 16)
 def named_resource(text: str) -> int:
     """The number of a resource known by one name, see ``models.hashing.resource_number``; 0 for none.
@@ -86,7 +98,8 @@ def named_resource(text: str) -> int:
     if not text:
         return NO_KEY
     name = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
-    stem = name[: stem_end(name, 0, len(name))].tobytes()
+    end = len(name) if text.startswith(SCOPE) else stem_end(name, 0, len(name))
+    stem = name[:end].tobytes()
     return numbered(text_key(text), bytes_key(stem))
 
 

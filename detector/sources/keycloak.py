@@ -31,7 +31,7 @@ from detector.errors import MalformedRecordError
 from detector.event import AuditEvent, Mark, Outcome, Path, Provider
 from detector.identity.context import ContextFeeds
 from detector.identity.rules import IdentityRules
-from detector.sources.events import EventParser, Sighting, as_object, identifier, text_of, unattributed
+from detector.sources.events import EventParser, Sighting, as_object, identifier, scopes_of, text_of, unattributed
 from detector.sources.keycloak_known import SERVICE_USER, Known
 from detector.sources.timestamps import FOREVER_NS, format_time, span_fault
 from models.text_keys import text_key
@@ -49,6 +49,8 @@ _DENIED = re.compile(
 _SCOPE_REFUSED = "Invalid scopes"
 _THROTTLED = ("slow_down", "too_many_requests")
 _CLIENT_TYPES = re.compile(r"^(CLIENT_(LOGIN|INFO|REGISTER|UPDATE|DELETE)|INTROSPECT_TOKEN|VALIDATE_ACCESS_TOKEN)$")
+_ASKED_FOR = (("audience", "client"), ("requested_subject", "user"))
+_SCOPED = ("CLIENT_LOGIN", "REFRESH_TOKEN")
 _OFFLINE = "Offline"
 """The type of a refresh token that an application keeps to act for somebody who is not there."""
 _DELEGATED_TYPES = ("TOKEN_EXCHANGE", "IMPERSONATE")
@@ -150,7 +152,7 @@ class KeycloakParser(EventParser):
             outcome=outcome,
             actor=self.book.actor(who),
             source=who.address,
-            resource=_asked_for(record, who),
+            resource=_asked_for(record, event_type, who),
             minted=f"keycloak-session:{session}" if opens_session else "",
             error=error[:200],
         )
@@ -293,11 +295,18 @@ def _person(caller: _Caller, path: Path, origin: str, claims: tuple[tuple[str, s
     return Sighting(credential, principal, path, "", caller.address, marks, caller.scope, claims, caller.name)
 
 
-def _asked_for(record: Record, who: Sighting) -> str:
-    """What a user event was about: the audience of an exchange, the client a person signed in to."""
-    audience = text_of(as_object(record.details).get("audience"))
-    if audience:
-        return f"client:{audience}"[:200]
+def _asked_for(record: Record, event_type: str, who: Sighting) -> str:
+    """What a user event was about: the audience of an exchange, whose token it is to be, the provider whose token is asked for, the scopes, the client a person signed in to."""
+    details = as_object(record.details)
+    for name, kind in _ASKED_FOR:
+        if found := text_of(details.get(name)):
+            return f"{kind}:{found}"[:200]
+    if event_type == "IDENTITY_PROVIDER_RETRIEVE_TOKEN" and (provider := text_of(details.get("identity_provider"))):
+        return f"identity-provider:{provider}"[:200]
+    if event_type in _SCOPED:
+        refused = text_of(details.get("reason")).partition(_SCOPE_REFUSED)[2].lstrip(": ")
+        if scopes := scopes_of(refused or text_of(details.get("scope"))):
+            return scopes
     client = identifier(record.client_id)
     return f"client:{client}"[:200] if client and who.credential != f"keycloak-client:{client}" else ""
 

@@ -18,7 +18,16 @@ import msgspec
 
 from detector.errors import MalformedRecordError
 from detector.event import AuditEvent, Mark, Outcome, Path, Provider
-from detector.sources.events import EventParser, Sighting, as_object, branch_of, identifier, text_of, unattributed
+from detector.sources.events import (
+    EventParser,
+    Sighting,
+    as_object,
+    branch_of,
+    identifier,
+    scopes_of,
+    text_of,
+    unattributed,
+)
 from detector.sources.timestamps import check_span, parse_time_ns
 
 _AUTHENTICATION = re.compile(
@@ -120,7 +129,7 @@ class OktaParser(EventParser):
             outcome=answer,
             actor=self.book.actor(sighting(record, event_type, targets, address, origin)),
             source=address,
-            resource=_resource(targets, as_object(record.actor).get("id")),
+            resource=_resource(targets, as_object(record.actor).get("id")) or _scopes_asked(record, event_type),
             minted=_minted(event_type, targets) if answer is Outcome.SUCCESS else "",
             error="" if answer is Outcome.SUCCESS else reason[:200],
         )
@@ -265,6 +274,14 @@ def _resource(targets: list[dict[str, Any]], actor_id: Any) -> str:
         if name:
             return f"{kind}:{name}"[:200]
     return ""
+
+
+def _scopes_asked(record: Record, event_type: str) -> str:
+    """The scopes an application asked a token for."""
+    if not _TOKEN_GRANT.match(event_type):
+        return ""
+    debug = branch_of(record.debug_context or record.flat_debug_context, "debugData")
+    return scopes_of(text_of(debug.get("requestedScopes")))
 
 
 def _minted(event_type: str, targets: list[dict[str, Any]]) -> str:

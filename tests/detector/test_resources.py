@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from conftest import cloudtrail, watched
 
-from detector.sources.events import named_resource
+from detector.sources.events import named_resource, scopes_of
 from detector.sources.spans import stem_end
-from models.discovery import ATTACKER_NEW, KIN_RESOURCE_P
+from models.discovery import ATTACKER_DENIED, ATTACKER_NEW, KIN_RESOURCE_P, denied_probability
 from models.hashing import stem_of
+from models.iteration import NEW_RESOURCE_WEIGHT, REFUSED_RESOURCE_WEIGHT
 
 Records = list[dict[str, Any]]
 READS = 400
@@ -44,9 +45,16 @@ def test_a_resource_and_its_kin_share_half_a_number() -> None:
     assert named_resource("") == 0
 
 
-def read(number: int, second: float, name: str) -> dict[str, Any]:
+def test_a_scope_has_no_kin() -> None:
+    read, send = (np.uint64(named_resource(scopes_of(scope))) for scope in ("mail.read", "mail.send"))
+    assert stem_of(read) != stem_of(send)  # type: ignore[arg-type]
+    assert scopes_of("mail.read  profile") == scopes_of("profile,mail.read,profile") == "scope:mail.read profile"
+    assert scopes_of(" ") == ""
+
+
+def read(number: int, second: float, name: str, error: str | None = None) -> dict[str, Any]:
     return cloudtrail(
-        number, second, "secretsmanager:GetSecretValue", key="AKIAEXAMPLE000000001", user="reader",
+        number, second, "secretsmanager:GetSecretValue", key="AKIAEXAMPLE000000001", user="reader", error=error,
         requestParameters={"secretId": name},
     )  # fmt: skip
 
@@ -138,3 +146,20 @@ def test_the_third_of_one_new_stem_says_half_and_the_fourth_nothing(routine_read
     repeat = 0.02
     for count, p in zip((2, 3, 4), KIN_RESOURCE_P, strict=True):
         assert bits(count) - bits(count - 1) == pytest.approx(np.log2(ATTACKER_NEW / p) - repeat, abs=0.05)
+
+
+def test_to_be_refused_what_was_never_touched_says_more_and_to_be_refused_the_usual_says_nothing(
+    routine_reads: Records,
+) -> None:
+    later = READS * 2160.0
+
+    def end(name: str, error: str | None) -> Any:
+        (reader,) = watched(routine_reads + [read(1000, later, name, error)])
+        return reader
+
+    strange, shut = end("vault/ledger", None), end("vault/ledger", "AccessDenied")
+    nobody_was_ever_refused = denied_probability(0.0, 0.0, 0.0, 0.0)
+    assert shut["a"] - strange["a"] > np.log2(ATTACKER_DENIED / nobody_was_ever_refused) - 0.5
+    assert shut["gate"] - strange["gate"] == pytest.approx(REFUSED_RESOURCE_WEIGHT - NEW_RESOURCE_WEIGHT)
+    usual = str(routine_reads[0]["requestParameters"]["secretId"])
+    assert [end(usual, error)["gate"] for error in ("AccessDenied", None)] == pytest.approx([0.0, 0.0])

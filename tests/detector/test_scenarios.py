@@ -22,6 +22,7 @@ DAY_S = 86_400.0
 BASELINE_S = 2 * DAY_S
 LEAD_S, TAIL_S = 600.0, 1800.0
 SELDOM_EACH = 150
+TOKEN_REQUESTS = ("okta:app.oauth2.", "keycloak:CLIENT_LOGIN", "keycloak:REFRESH_TOKEN")
 FIRST_EVENT = 1_000_000
 
 Action = Literal[
@@ -64,6 +65,8 @@ class Routine(Struct, frozen=True, forbid_unknown_fields=True):
     seldom: tuple[str, ...] = ()
     moves_after: Annotated[int, Meta(ge=1)] | None = None
     ends_before_story: bool = False
+    scope: str = ""
+    """What its requests for a token ask for."""
 
     def address(self, source: str, turn: int) -> str:
         """Where it calls from: another address of the same network after every ``moves_after`` calls."""
@@ -188,7 +191,8 @@ def worked(first: int, hand: Hand, routine: Routine, since_s: float, until_s: fl
         calls = routine.seldom if is_seldom else routine.calls
         call = calls[turn // SELDOM_EACH % len(calls)] if is_seldom else calls[turn % len(calls)]
         at = structs.replace(hand, source=routine.address(hand.source, turn))
-        yield called(first + turn, turn * routine.every_s, at, call, None, f"part-{turn % 7}")
+        on = routine.scope if call.startswith(TOKEN_REQUESTS) else f"part-{turn % 7}"
+        yield called(first + turn, turn * routine.every_s, at, call, None, on)
 
 
 def told(story: Scenario) -> list[dict[str, Any]]:
