@@ -77,7 +77,7 @@ def family_by_breadth(q: Row, group: int) -> int:
         return group
     family = group % FAMILY_COUNT
     path = group // FAMILY_COUNT % PATH_COUNT
-    is_program = family != DEPLOYS and _WORKLOAD <= path <= _DELEGATED
+    is_program = family != DEPLOYS and path in (_WORKLOAD, _DELEGATED)
     return group - family + AUDITS if is_program else group
 
 

@@ -82,8 +82,8 @@ def score_operation(s: Arrays, q: Row, c: Row, x: Row, e: Row, group: int, every
     share_all = max(s.class_seen[everybody, o.class_] - own, PRIOR_SHARE) / max(1.0, s.class_total[everybody])
     share = class_share(max(0.0, s.class_seen[group, o.class_] - own), s.class_total[group], share_all)
     x.discovery_p = discovery_probability(x.group_p, share, o.attacker, o.class_mass)
-    if is_typed(q, c, e):
-        people = people_of(e)
+    people = people_behind(q, c, e)
+    if people >= 0:
         shared_p = find(s.shared, mix(e.operation_key, np.uint64(people + 1)))
         count_p = s.shared[shared_p].count if shared_p >= 0 else 0.0
         people_p = backed_off(count_p, s.discoveries[people], s.distinct[people], p_all, PARENT_STRENGTH)
@@ -229,8 +229,10 @@ def note_home(s: Arrays, q: Row, c: Row, e: Row, now: float) -> None:
 
 
 @compiled
-def people_of(e: Row) -> int:
-    """The group of people who type at a provider."""
+def people_behind(q: Row, c: Row, e: Row) -> int:
+    """The group of people who type at this provider, where one of them may be typing as this program; else -1."""
+    if not is_typed(q, c, e):
+        return -1
     return (np.int64(e.provider) * PATH_COUNT + HUMAN) * FAMILY_COUNT + TYPES
 
 
@@ -352,8 +354,9 @@ def score_outcome(s: Arrays, q: Row, c: Row, x: Row, e: Row, everybody: int, use
     refused = is_refused_thing(x)
     if outcome != 3 and (refused or not (denied and used_to_work)):
         x.denied_p = denied_probability(own[0], own[0] + own[1], overall[0], overall[0] + overall[1])
-        if denied and is_typed(q, c, e):
-            theirs = s.outcomes[people_of(e), i, j]
+        people = people_behind(q, c, e)
+        if denied and people >= 0:
+            theirs = s.outcomes[people, i, j]
             p = denied_probability(theirs[0], theirs[0] + theirs[1], overall[0], overall[0] + overall[1])
             x.denied_p = max(x.denied_p, p)
     if x.count == 0.0 and not x.is_repeat and outcome != 3:

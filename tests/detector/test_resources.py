@@ -154,7 +154,7 @@ def test_to_be_refused_what_was_never_touched_says_more_and_to_be_refused_the_us
     later = READS * 2160.0
 
     def end(name: str, error: str | None) -> Any:
-        (reader,) = watched(routine_reads + [read(1000, later, name, error)])
+        (reader,) = watched([*routine_reads, read(1000, later, name, error)])
         return reader
 
     strange, shut = end("vault/ledger", None), end("vault/ledger", "AccessDenied")
