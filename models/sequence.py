@@ -18,7 +18,7 @@ STRENGTH = 1.0
 PARENT_STRENGTH = 5.0
 CLASS_STRENGTH = 4.0
 CLASS_COUNT = 36
-ATTACKER_REPEATS = 0.25
+ATTACKER_REPEATS = 0.4
 CHANGE_REPEATS = 0.7
 
 
@@ -49,7 +49,7 @@ def discovery_probability(group: float, share: float, attacker: float, class_mas
 
 @njit(cache=True, inline="always")
 def attacker_probability(repeat: float, attacker: float) -> float:
-    """P(operation | intruder), who repeats the victim's repertoire a quarter of the time."""
+    """P(operation | intruder), who repeats the victim's repertoire two times in five."""
     return ATTACKER_REPEATS * repeat + (1.0 - ATTACKER_REPEATS) * attacker
 
 
