@@ -104,7 +104,7 @@ def score_from_inputs(x: Row) -> None:
         x.operation_b = REPEAT_BITS
         return
     repeat = x.count / x.total if x.total > 0.0 else 0.0
-    attacker = attacker_probability(repeat, x.attacker_p)
+    attacker = attacker_probability(repeat, x.attacker_p, bool(x.is_cold))
     routine = backed_off(x.count, x.total, x.distinct, x.group_p, STRENGTH)
     x.operation_a = ratio_bits(attacker, routine)
     bits = ratio_bits(attacker, change_probability(repeat, x.discovery_p))

@@ -19,6 +19,7 @@ PARENT_STRENGTH = 5.0
 CLASS_STRENGTH = 4.0
 CLASS_COUNT = 36
 ATTACKER_REPEATS = 0.4
+COLD_REPEATS = 0.25
 CHANGE_REPEATS = 0.7
 
 
@@ -48,9 +49,10 @@ def discovery_probability(group: float, share: float, attacker: float, class_mas
 
 
 @njit(cache=True, inline="always")
-def attacker_probability(repeat: float, attacker: float) -> float:
-    """P(operation | intruder), who repeats the victim's repertoire two times in five."""
-    return ATTACKER_REPEATS * repeat + (1.0 - ATTACKER_REPEATS) * attacker
+def attacker_probability(repeat: float, attacker: float, is_cold: bool) -> float:
+    """P(operation | intruder), who repeats the victim's repertoire two times in five; a newborn's (``is_cold``) is no cover yet, and is repeated once in four."""
+    repeats = COLD_REPEATS if is_cold else ATTACKER_REPEATS
+    return repeats * repeat + (1.0 - repeats) * attacker
 
 
 @njit(cache=True, inline="always")

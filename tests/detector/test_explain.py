@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from conftest import routine, stolen_key
 
+from detector.config import Evidence
 from detector.errors import UnknownDecisionError
 from detector.explain import CaseFile, case_file, find_case, rescored
 from detector.state import EXHIBIT
@@ -28,11 +29,19 @@ def test_every_step_scores_again_as_it_was_recorded(cases: list[CaseFile]) -> No
         assert max(step.evidence_bits for step in steps) > 0.0
 
 
-def test_a_refusal_is_told_beside_the_operation_it_answered(cases: list[CaseFile]) -> None:
-    reasons = cases[-1].decision.reasons
+@pytest.fixture
+def late_cases(replay_of: Callable[..., Replay]) -> list[CaseFile]:
+    """Under a margin so wide that the thief is refused something first."""
+    policy = Evidence(margins_bits={"aws": 10.0})
+    replay = replay_of(stolen_key(3000 * 60.0), routine(3000), evidence=policy)
+    return [case_file(replay.engine, d) for d in replay.decisions]
+
+
+def test_a_refusal_is_told_beside_the_operation_it_answered(late_cases: list[CaseFile]) -> None:
+    reasons = late_cases[-1].decision.reasons
     refused = {r.event_id: r.bits for r in reasons if r.signal == "answer"}
     assert refused
-    for step in rescored(cases[-1]):
+    for step in rescored(late_cases[-1]):
         if step.step.event_id in refused:
             assert step.step.outcome == "denied"
             assert refused[step.step.event_id] <= step.beside_bits + 0.01
