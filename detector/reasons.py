@@ -7,6 +7,7 @@ import numpy as np
 
 from detector.decision import Reason
 from detector.event import REFUSED, AuditEvent, Mark, Outcome
+from detector.terms import is_refused_thing
 from models.discovery import (
     AGENT,
     EDGE,
@@ -53,7 +54,7 @@ def _reasons(exhibit: Exhibit) -> list[Reason]:
     operation_bits = float(x["operation_b"])
     if operation_bits > TOLD_FROM_BITS:
         found.append(Reason("operation", round(operation_bits, 2), event.event_id, _operation_text(x, event)))
-    if x["denied_p"] >= 0.0 and not x["is_repeat"] and x["is_young"]:
+    if x["denied_p"] >= 0.0 and (is_refused_thing(x) or (x["is_young"] and not x["is_repeat"])):
         bits = outcome_bits(event.outcome in REFUSED, float(x["denied_p"]))
         if bits > TOLD_FROM_BITS:
             found.append(Reason("answer", round(bits, 2), event.event_id, _answer_text(x, event)))

@@ -344,7 +344,10 @@ def score_context(q: Row, c: Row, x: Row, marks: int) -> None:
 
 @compiled
 def score_outcome(s: Arrays, q: Row, c: Row, x: Row, e: Row, everybody: int, used_to_work: bool, learns: bool) -> None:
-    """P(denied) of this cell (so many denied and answered discoveries this hour); learns it from discoveries."""
+    """P(denied) of this cell (so many denied and answered discoveries this hour); learns it from discoveries.
+
+    Of usual operations refused on strange things the first in an hour speaks: a job sent to what nobody gave it leave for is refused there again and again.
+    """
     i = min(3, np.int64(q.denied + 0.5))
     j = min(3, np.int64(q.answered + 0.5))
     own = s.outcomes[q.group, i, j]
@@ -352,7 +355,8 @@ def score_outcome(s: Arrays, q: Row, c: Row, x: Row, e: Row, everybody: int, use
     outcome = e.outcome
     denied = outcome == 1 or outcome == 2
     refused = is_refused_thing(x)
-    if outcome != 3 and (refused or not (denied and used_to_work)):
+    speaks = i == 0 or (x.is_young and not x.is_repeat) if refused else not (denied and used_to_work)
+    if outcome != 3 and speaks:
         x.denied_p = denied_probability(own[0], own[0] + own[1], overall[0], overall[0] + overall[1])
         people = people_behind(q, c, e)
         if denied and people >= 0:

@@ -29,6 +29,20 @@ def test_every_step_scores_again_as_it_was_recorded(cases: list[CaseFile]) -> No
         assert max(step.evidence_bits for step in steps) > 0.0
 
 
+def test_a_usual_call_refused_on_a_strange_thing_is_told(replay_of: Callable[..., Replay]) -> None:
+    theft = stolen_key(3000 * 60.0)
+    first = theft[0] | {
+        "eventSource": "s3.amazonaws.com",
+        "eventName": "GetObject",
+        "errorCode": "AccessDenied",
+        "requestParameters": {"bucketName": "vault", "key": "root"},
+        "eventID": "00000000-0000-0000-0000-0000000f0001",
+    }
+    replay = replay_of([first, *theft], routine(3000), evidence=Evidence(margins_bits={"aws": 14.0}))
+    told = [reason for decision in replay.decisions for reason in decision.reasons]
+    assert any(r.signal == "answer" and r.event_id == first["eventID"] and r.bits > 1.0 for r in told)
+
+
 @pytest.fixture
 def late_cases(replay_of: Callable[..., Replay]) -> list[CaseFile]:
     """Under a margin so wide that the thief is refused something first."""

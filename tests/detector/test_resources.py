@@ -163,3 +163,17 @@ def test_to_be_refused_what_was_never_touched_says_more_and_to_be_refused_the_us
     assert shut["gate"] - strange["gate"] == pytest.approx(REFUSED_RESOURCE_WEIGHT - NEW_RESOURCE_WEIGHT)
     usual = str(routine_reads[0]["requestParameters"]["secretId"])
     assert [end(usual, error)["gate"] for error in ("AccessDenied", None)] == pytest.approx([0.0, 0.0])
+
+
+def test_of_several_things_refused_in_an_hour_the_first_speaks_and_each_is_a_step(routine_reads: Records) -> None:
+    later = READS * 2160.0
+
+    def end(names: list[str]) -> Any:
+        refused = [read(1000 + n, later + 4.0 * n, name, "AccessDenied") for n, name in enumerate(names)]
+        (reader,) = watched(routine_reads + refused)
+        return reader
+
+    one, two = end(["vault/ledger"]), end(["vault/ledger", "board/minutes"])
+    only_the_resource = np.log2(ATTACKER_NEW / 0.1)
+    assert two["a"] - one["a"] <= only_the_resource + 0.05
+    assert two["gate"] - one["gate"] == pytest.approx(REFUSED_RESOURCE_WEIGHT, abs=0.01)
