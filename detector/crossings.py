@@ -62,9 +62,11 @@ def is_known_estate(s: Arrays, now: float) -> bool:
 
 @compiled
 def judge(s: Arrays, q: Row, c: Row, x: Row, e: Row, now: float, knobs: Knobs) -> int:
-    """The kind of crossing this event is, or 0."""
+    """The kind of crossing this event is, or 0. A credential still in use a day after it was to be taken was given back or never taken: it is judged anew."""
     if q.level != 0 and now > q.level_until:
         q.level = 0
+    if q.level == 0:
+        c.acted = 0
     marks = e.marks
     if marks & (_CANARY | _OUT) and c.acted == 0:
         return CERTAIN

@@ -7,7 +7,7 @@ import numpy as np
 
 from detector import crossings, scoring
 from detector.config import Policy
-from detector.decision import ACTIONS, Decision, Loop, Reason, decision_id
+from detector.decision import ACTIONS, FIRST_REVOCATION, Decision, Loop, Reason, decision_id
 from detector.event import AuditEvent, Path, Provider
 from detector.learning import DAY_S
 from detector.loops import name_loop
@@ -46,7 +46,7 @@ def knobs_of(policy: Policy, decides: bool) -> crossings.Knobs:
 
 
 class Verdicts:
-    """Makes decisions and remembers what stands, for at most ``REMEMBERED`` credentials."""
+    """Makes decisions and remembers what stands, for at most ``REMEMBERED`` credentials and principals."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
@@ -67,16 +67,17 @@ class Verdicts:
         return True
 
     def note_revoked(self, exhibit: Exhibit) -> None:
-        """Remembers that a credential, and so its principal, was revoked."""
-        for key in (int(exhibit.x["principal"]), int(exhibit.x["credential"])):
-            self.revoked[key] = exhibit.event.actor.credential
-            self.revoked.move_to_end(key)
-        while len(self.revoked) > 2 * REMEMBERED:
+        """Remembers that a principal was revoked, and by which credential."""
+        key = int(exhibit.x["principal"])
+        self.revoked[key] = exhibit.event.actor.credential
+        self.revoked.move_to_end(key)
+        while len(self.revoked) > REMEMBERED:
             self.revoked.popitem(last=False)
 
     def is_revoked(self, exhibit: Exhibit) -> bool:
-        """Whether this credential was revoked before."""
-        return int(exhibit.x["credential"]) in self.revoked
+        """Whether this credential was revoked within a day: what is still used after that was given back or never taken, and is judged anew."""
+        action, at = self.standing.get(int(exhibit.x["credential"]), ("observe", 0.0))
+        return ACTIONS.index(action) >= FIRST_REVOCATION and float(exhibit.x["time_s"]) - at <= DAY_S
 
     def decision(
         self,
@@ -92,7 +93,7 @@ class Verdicts:
         actor = event.actor
         kind_name = "source" if kind in (crossings.SOURCE_ALERTED, crossings.SOURCE_REVOKED) else ""
         loop = name_loop(int(x["signals"]), actor.path, kind_name)
-        escalates = int(x["principal"]) in self.revoked
+        escalates = self.revoked.get(int(x["principal"]), actor.credential) != actor.credential
         own_bits = max(float(x["evidence"]), float(x["cold"]) if kind in COLD else 0.0)
         bits = own_bits if evidence_bits is None else evidence_bits
         threshold = self._threshold(kind, float(x["threshold"]), event)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from detector.decision import FIRST_REVOCATION
 from detector.sources.timestamps import format_time
 from models.iteration import GATE_OPENS_AT
-from streams.backtest.case import Case, Episode
+from streams.backtest.case import DAY_NS, Case, Episode
 from streams.backtest.onlooker import Peak
 from streams.backtest.scoring import Named, Verdict, actions_at
 from streams.report_data import span
@@ -28,8 +28,9 @@ def explained_by(case: Case, peaks: dict[str, Peak]) -> Callable[[Episode, list[
 
 
 def _before(episode: Episode, named: list[Verdict], behind: dict[str, Episode]) -> str:
-    """A revocation of the same credential that stood before the episode began: the same is not said twice."""
-    early = [v for v in _revocations(named) if v.time_ns < episode.first_ns and v.credential in episode.held]
+    """A revocation of the same credential that stood when the episode began: for a day the same is not said twice."""
+    stands = range(episode.first_ns - DAY_NS, episode.first_ns)
+    early = [v for v in _revocations(named) if v.time_ns in stands and v.credential in episode.held]
     if not early:
         return ""
     last = max(early, key=lambda v: v.time_ns)
