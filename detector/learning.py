@@ -8,7 +8,7 @@ import numpy as np
 from detector.columns import FAMILIES
 from detector.event import Mark, Path, Provider
 from detector.state import JOURNAL_ROWS, JOURNALLED, SEEN_COUNT, SEEN_KEYS, SEEN_SIDE, Arrays
-from models.budget import HABIT_FADES_BITS, age_of, bin_of, habit_bits
+from models.budget import HABIT_FADES_BITS, TOLD, age_of, bin_of, habit_bits
 from models.compiled import Row, compiled
 from models.evidence import kept_after
 from models.hashing import mix
@@ -92,6 +92,8 @@ def close_day(s: Arrays, q: Row, path: int, now: float) -> None:
         age = age_of(q.day * DAY_S, q.born)
         above = habit_bits(q.loudest, s.offsets[age, q.group])
         s.own_histogram[age, q.group, bin_of(q.day_peak - above)] += 1
+        if q.level == 1 and q.level_until >= (q.day + 1) * DAY_S:
+            s.own_histogram[age, q.group, TOLD] += 1
     if q.day * DAY_S > q.born:
         q.loudest = max(q.loudest - np.float32(HABIT_FADES_BITS), q.day_peak)
     if q.day_dirty == 0:

@@ -5,6 +5,9 @@ measured: the shipped tail counts as ``PRIOR_DAYS`` identity-days, each real ide
 many, at 1 in 100, and drawn out from there: at 2 in 1,000 a few attacked days would stand for the whole tail. The margin turns
 2 in 1,000 into the budget; it is shipped by provider, and beyond it tails are taken to halve every ``TAIL_BITS``.
 
+Attacks that get away stand in the same tail, and would teach the group to expect them. So days that were alerted on are forgiven, as far as they are few: a group that is strange by itself is
+alerted on more often than that, and is measured.
+
 Principals in their first fortnight are strange by nature; their days are counted apart, so that they do not raise everybody's threshold. Half of what a group's young
 exceeded what was shipped for them is expected of its settled ones, until their own days say otherwise. A principal that was loud before will be again: its own loudest day lifts it
 above its group, within bounds.
@@ -19,6 +22,10 @@ from numba import njit
 
 BIN_BITS = 0.5
 BINS = 160
+"""The last counts, of the days in the others, those that were alerted on."""
+TOLD = BINS - 1
+FORGIVEN_RATE = 5e-3
+"""So many days that were alerted on, of all, do not move the offset."""
 PRIOR_DAYS = 300.0
 BODY_RATE = 1e-2
 OFFSET_RATE = 2e-3
@@ -45,7 +52,7 @@ PASSED_ON = 0.5
 @njit(cache=True, inline="always")
 def bin_of(bits: float) -> int:
     """Histogram bin of an identity-day's highest evidence."""
-    return min(BINS - 1, max(0, int(bits / BIN_BITS)))
+    return min(TOLD - 1, max(0, int(bits / BIN_BITS)))
 
 
 @njit(cache=True, inline="always")
@@ -56,13 +63,14 @@ def age_of(day_s: float, born_s: float) -> int:
 
 @njit(cache=True)
 def measured_offset(histogram: np.ndarray, shipped_bits: float, expected_bits: float) -> float:
-    """Bits this group exceeds on 2 of 1,000 identity-days: the expected tail and measured days together. ``histogram``: days per bin.
+    """Bits this group exceeds on 2 of 1,000 identity-days: the expected tail and measured days together. ``histogram``: days per bin, and in the last how many of them were alerted on.
 
     Never more than 12 bits above or 2 below what shipped: a young estate moves it slowly, an attack in the baseline cannot run away with it.
     """
-    days = PRIOR_DAYS + histogram.sum()
-    above = 0.0
-    for i in range(BINS - 1, -1, -1):
+    booked = histogram[:TOLD].sum()
+    days = PRIOR_DAYS + booked
+    above = -min(float(histogram[TOLD]), FORGIVEN_RATE * booked)
+    for i in range(TOLD - 1, -1, -1):
         above += histogram[i]
         bits = i * BIN_BITS
         prior = PRIOR_DAYS * min(1.0, OFFSET_RATE * 2.0 ** ((expected_bits - bits) / TAIL_BITS))

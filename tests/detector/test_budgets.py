@@ -11,12 +11,13 @@ from detector.decision import Decision
 from detector.engine import shipped_offsets
 from detector.event import Path, Provider
 from detector.verdicts import knobs_of
-from models.budget import margin_bits
+from models.budget import TOLD, margin_bits
 from models.iteration import GATE_OPENS_AT
 from streams.replay import Replay
 
 Replayer = Callable[..., Replay]
 LIVE_S = 3000 * 60.0
+LIVE_ENDS = routine(3001)[-1]["eventTime"]
 GENERAL = Budget()
 AWS_MARGIN_BITS = SHIPPED_MARGINS_BITS["aws"]
 STRICT = PathBudget(10_000.0 * 2**4, 1_000.0 * 2**3)
@@ -94,3 +95,15 @@ def test_a_family_has_one_offset_unless_a_provider_has_its_own() -> None:
     offsets = shipped_offsets(Policy(evidence=Evidence(offsets_bits=shipped)))
     at = {p: offsets[group_number(p, Path.WORKLOAD, "ci")] for p in (Provider.AWS, Provider.GITHUB)}
     assert at == {Provider.AWS: 9.0, Provider.GITHUB: 4.0}
+
+
+def days_told(replay_of: Replayer, budget: Budget) -> int:
+    """How many identity-days were booked as alerted on, once a day has passed since a theft that was broken off."""
+    live = stolen_key(LIVE_S)[:3] + [record for record in routine(6000) if record["eventTime"] > LIVE_ENDS]
+    counts = replay_of(live, routine(), budget=budget).engine.state.counted
+    return sum(int(counts(side)["histogram"][..., TOLD].sum()) for side in ("counts", "own"))
+
+
+def test_a_day_that_was_alerted_on_is_booked_as_such(replay_of: Replayer) -> None:
+    assert days_told(replay_of, Budget(workload=PathBudget(1e9, 10.0))) == 1
+    assert days_told(replay_of, Budget(workload=PathBudget(1e9, 1e9))) == 0
