@@ -38,11 +38,11 @@ def main() -> int:
         wanted = [r for r in recipes(part) if not asked.estate or r.estate == asked.estate]
         if not wanted:
             raise InputError(f"--estate {asked.estate}: no {part} case of it")
+        started = time.perf_counter()
+        systems = run(wanted, asked.cache, names, asked.processes)
     except InputError as error:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 2
-    started = time.perf_counter()
-    systems = run(wanted, asked.cache, names, asked.processes)
     found, promised = rows(systems), promises.kept(systems[OURS])
     told = {
         "cases": [r.name for r in wanted],

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.peers.detection.base import Scores, Stream
 from benchmarks.quality import promises
 from benchmarks.quality.__main__ import main
-from benchmarks.quality.cases import recipes, simulation_sum, written
+from benchmarks.quality.cases import Recipe, recipes, simulation_sum, written
 from benchmarks.quality.judging import evidence, judged, threshold
 from benchmarks.quality.running import run
 from benchmarks.quality.table import markdown, rows
@@ -150,6 +150,16 @@ def test_a_part_that_is_none_and_a_peer_that_is_none_are_one_clear_line(
     monkeypatch.setattr("sys.argv", ["quality", "--small", "--estate", "gcp"])
     assert main() == 2
     assert "--estate gcp: no small case of it" in capsys.readouterr().err
+
+
+def test_a_case_that_cannot_be_simulated_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    impossible = Recipe("shop", 23, identities=60, days=9, attacks=5000)
+    monkeypatch.setattr("benchmarks.quality.__main__.recipes", lambda part: [impossible])
+    monkeypatch.setattr("sys.argv", ["quality", "--only", "none", "--cache", str(tmp_path)])
+    assert main() == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_the_table_has_a_line_a_system_and_a_dash_for_what_was_never_contained() -> None:
