@@ -22,8 +22,8 @@ from numba import njit
 
 BIN_BITS = 0.5
 BINS = 160
-"""The last counts, of the days in the others, those that were alerted on."""
 TOLD = BINS - 1
+"""The last bin is no height: it counts, of the days in the others, those that were alerted on."""
 FORGIVEN_RATE = 5e-3
 """So many days that were alerted on, of all, do not move the offset."""
 PRIOR_DAYS = 300.0
