@@ -33,12 +33,12 @@ SHIPPED_OFFSETS_BITS = {
 }
 """Evidence each client family, or family at one provider, exceeds by itself on 2 of 1,000 identity-days, measured on simulated estates."""
 
-SHIPPED_MARGINS_BITS = {"aws": 7.5, "okta": 2.6, "keycloak": 2.6, "entra": 2.6, "github": 3.5}
+SHIPPED_MARGINS_BITS = {"aws": 12.5, "okta": 5.0, "keycloak": 5.5, "entra": 5.5, "github": 4.0, "kubernetes": 12.5}
 """How far above its group's offset an identity goes at most on one day of 10,000, by provider, measured on simulated estates; ``models.budget.MARGIN_BITS`` elsewhere."""
 
-SHIPPED_STEPS = {"okta": 1.55, "gcp": 1.55, "entra": 1.55, "github": 1.55, "keycloak": 1.2}
+SHIPPED_STEPS = {"okta": 1.55, "gcp": 1.55, "entra": 1.2, "github": 1.2, "keycloak": 1.2}
 """What one step (a first use, a denial of what is new) weighs at the gate, by provider; 1 elsewhere. These logs write down little of what an intruder
-looks at: two steps there say as much as three in CloudTrail, in Keycloak's two and a new thing."""
+looks at: two steps there say as much as three in CloudTrail, in Entra's, GitHub's and Keycloak's two and a new thing."""
 
 
 RevokeOneIn = Annotated[float, Meta(ge=10, le=1e9)]

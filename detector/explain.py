@@ -121,7 +121,9 @@ def accumulated(x: np.void) -> tuple[float, float, float]:
     b = max(B_FLOOR, float(x["b_before"]) + db)
     cold = 0.0
     if x["is_cold"] or x["cold_before"] > 0.0:
-        cold = max(0.0, float(x["cold_before"]) + float(x["operation_b"]) + max(0.0, float(x["beside_b"])))
+        cold = max(
+            0.0, float(x["cold_before"]) + float(x["operation_b"]) + max(0.0, float(x["beside_b"] - x["sought"]))
+        )
     return (0.0, 0.0, cold) if a <= 0.0 else (a, b, cold)
 
 

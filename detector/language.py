@@ -29,7 +29,8 @@ SIGNALS: tuple[Signal, ...] = get_args(Signal)
 
 TIERS = ("catalogued", "sensitive", "other")
 CATALOGUED, SENSITIVE, OTHER = range(3)
-FAMILY_COUNT = CLASS_COUNT // (2 * len(TIERS))
+CLASSES_A_FAMILY = 2 * len(TIERS)
+FAMILY_COUNT = CLASS_COUNT // CLASSES_A_FAMILY
 
 _SEEN_WEIGHT, _RESEARCHED_WEIGHT = 1.0, 0.4
 
@@ -164,7 +165,7 @@ class AttackerLanguage:
 
     def class_name(self, class_: int) -> str:
         """Readable name of a class, such as ``secrets/sensitive/read``."""
-        family, rest = divmod(class_, 2 * len(TIERS))
+        family, rest = divmod(class_, CLASSES_A_FAMILY)
         tier, writes = divmod(rest, 2)
         return f"{self.families[family]}/{TIERS[tier]}/{'write' if writes else 'read'}"
 

@@ -8,7 +8,7 @@ import msgspec
 from detector.errors import ConfigError
 from detector.event import Path
 from detector.language import SIGNALS
-from detector.scoring import SIGNAL_BITS, SIGNAL_MAX
+from models.seeking import COUNTER_BITS, COUNTER_MAX
 
 
 class NamedLoop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,7 +53,7 @@ def named_loops() -> tuple[NamedLoop, ...]:
 def signal_counts(packed: int) -> dict[str, int]:
     """Signal counts of an episode from its packed counters; ``any`` is their sum."""
     counts: dict[str, int] = {
-        name: (packed >> (k * int(SIGNAL_BITS))) & int(SIGNAL_MAX) for k, name in enumerate(SIGNALS)
+        name: (packed >> (k * int(COUNTER_BITS))) & int(COUNTER_MAX) for k, name in enumerate(SIGNALS)
     }
     counts["any"] = sum(counts.values())
     return counts

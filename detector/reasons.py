@@ -76,13 +76,13 @@ def _reasons(exhibit: Exhibit) -> list[Reason]:
                 f"reached for another resource: {event.resource or event.operation}",
             )
         )
-    if x["inherited"] > 0.0:
+    if x["sought"] > TOLD_FROM_BITS:
         found.append(
             Reason(
-                "lineage",
-                round(float(x["inherited"]), 2),
+                "seeking",
+                round(float(x["sought"]), 2),
                 event.event_id,
-                "minted by a credential already under suspicion",
+                f"{event.operation}: the next thing tried to find out what is within reach",
             )
         )
     found += _said_beside(x, event)

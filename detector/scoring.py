@@ -28,6 +28,7 @@ from detector.learning import (
 from detector.state import DUPLICATES, ENDS, EVENTS, EVERYBODY, LATE, NOW, OWN_FIRST, Arrays
 from detector.terms import (
     is_refused_thing,
+    is_try,
     score_beside,
     score_context,
     score_hand,
@@ -35,35 +36,26 @@ from detector.terms import (
     score_operation,
     score_outcome,
     score_resource,
+    score_sought,
 )
 from models.budget import age_of, habit_bits
 from models.compiled import Row, compiled
 from models.evidence import REPEAT_WITHIN_S, combined_bits
 from models.hashing import mix
 from models.iteration import GATE_OPENS_AT, is_iteration
+from models.seeking import counted
 from models.table import find
 
 COLD_S = 1800.0
 B_FLOOR = -8.0
 NOTEWORTHY_BITS = 0.5
 NOTEWORTHY_COLD_BITS = 2.0
-SIGNAL_BITS, SIGNAL_MAX, SIGNAL_COUNT = np.uint64(5), np.uint64(31), 12
 
 # why an exhibit is handed on to the second stage, as bits of ``NOTE.flags``
 SIGHTED, HEIR, MINTER, KNOWN_ESTATE, DECIDES = 1, 2, 4, 8, 16
 
 _NOTICE, _PROVIDER_OWNED = int(Mark.NOTICE), int(Mark.PROVIDER_OWNED)
 _UNSCORED = _PROVIDER_OWNED | int(Mark.ANONYMOUS)
-
-
-@compiled
-def count_signals(q: Row, mask: int) -> None:
-    """Adds an operation's signals to the episode's twelve small counters."""
-    for k in range(SIGNAL_COUNT):
-        if mask >> k & 1:
-            shift = np.uint64(k) * SIGNAL_BITS
-            if (q.signals >> shift) & SIGNAL_MAX < SIGNAL_MAX:
-                q.signals += np.uint64(1) << shift
 
 
 @compiled
@@ -76,7 +68,7 @@ def accumulate(q: Row, x: Row) -> None:
     q.a += da
     q.b = max(B_FLOOR, q.b + db)
     if x.is_cold or q.cold > 0.0:
-        q.cold = max(0.0, q.cold + x.operation_b + max(0.0, x.beside_b))
+        q.cold = max(0.0, q.cold + x.operation_b + max(0.0, x.beside_b - x.sought))
     if q.a <= 0.0:
         q.a = 0.0
         q.b = 0.0
@@ -117,7 +109,7 @@ def clear(x: Row) -> None:
     x.new_agent_p = -1.0
     x.new_edge_p = -1.0
     x.new_resource_p = -1.0
-    x.inherited = 0.0
+    x.sought = 0.0
     x.context = 0.0
 
 
@@ -183,6 +175,7 @@ def score(s: Arrays, q: Row, c: Row, x: Row, e: Row, used_to_work: bool, now: fl
     score_resource(s, q, x, e, now, learns)
     score_outcome(s, q, c, x, e, everybody, used_to_work, learns)
     score_context(q, c, x, e.marks)
+    score_sought(s, q, c, x, e)
     score_beside(x)
 
 
@@ -191,9 +184,8 @@ def follow(s: Arrays, q: Row, x: Row, e: Row) -> None:
     """Keeps the episode's counters and writes them into the exhibit."""
     if x.count == 0.0 and not x.is_repeat:
         q.storm += 1.0
-    is_try = (x.is_young and not x.is_repeat) or is_refused_thing(x)
-    if is_try and q.since > 0.0:
-        count_signals(q, s.constants[e.operation].signals)
+    if q.since > 0.0 and is_try(x):
+        q.signals = counted(q.signals, s.constants[e.operation].signals)
     q.actions += 1 if q.since > 0.0 else 0
     if x.gate >= GATE_OPENS_AT and q.day_dirty == 0:
         q.day_peak = max(q.day_peak, np.float32(x.evidence))

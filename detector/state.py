@@ -137,7 +137,7 @@ EXHIBIT = np.dtype(
         ("new_agent_p", "f8"),
         ("new_edge_p", "f8"),
         ("new_resource_p", "f8"),
-        ("inherited", "f8"),
+        ("sought", "f8"),
         ("context", "f8"),
         ("a_before", "f8"),
         ("b_before", "f8"),

@@ -8,7 +8,7 @@ import numpy as np
 
 from detector.crossings import Knobs
 from detector.event import Mark
-from detector.language import signal_mask
+from detector.language import CLASSES_A_FAMILY, signal_mask
 from detector.learning import AUDITS, DAY_S, FAMILY_COUNT, HOUR_S, HUMAN, PATH_COUNT, TYPES, remember
 from detector.state import Arrays
 from models.compiled import Row, compiled
@@ -19,7 +19,7 @@ from models.discovery import (
     KIN_RESOURCE_P,
     KNOWN_OUTCOME_CAP_BITS,
     NETWORK,
-    NEXT_PLACE_P,
+    NEXT_PLACES_P,
     RESOURCE,
     RESOURCE_FLOOR,
     RESOURCES_COUNTED,
@@ -35,6 +35,7 @@ from models.discovery import (
 from models.evidence import REPEAT_BITS, REPEAT_WITHIN_S, ratio_bits, storm_damped
 from models.hashing import mix, stem_of
 from models.iteration import NEW_HAND_WEIGHT, NEW_PLACE_WEIGHT, NEW_RESOURCE_WEIGHT, REFUSED_RESOURCE_WEIGHT
+from models.seeking import sought_bits
 from models.sequence import (
     PARENT_STRENGTH,
     STRENGTH,
@@ -59,6 +60,7 @@ _SOURCE, _NETWORK, _AGENT, _EDGE, _RESOURCE, _STEM, _PLACES = (np.uint64(k) for 
 # bits of ``CREDENTIAL.context``: what was said of it once, and whether it is typed with at home
 _SAID_EXPOSED, _SAID_RETIRED, _SAID_DISTRUSTED, _AT_HOME = 1, 2, 4, 8
 
+_SEEKS = signal_mask(("test", "recon", "secret", "assume", "model", "exfil"))
 _TAKES = signal_mask(("secret", "assume", "mint", "exfil", "execute"))
 
 _EXPOSED, _RETIRED, _DISTRUSTED = int(Mark.EXPOSED), int(Mark.RETIRED), int(Mark.DISTRUSTED)
@@ -68,7 +70,8 @@ _EXPOSED, _RETIRED, _DISTRUSTED = int(Mark.EXPOSED), int(Mark.RETIRED), int(Mark
 def score_operation(s: Arrays, q: Row, c: Row, x: Row, e: Row, group: int, everybody: int, knobs: Knobs) -> None:
     """Fills in the operation's likelihoods and its two ratios.
 
-    A newborn does not vouch for itself: what it teaches reaches a version only when it is one no more (``epochs.EPOCH_S``).
+    A newborn does not vouch for itself: what it teaches reaches a version only when it is one no more (``epochs.EPOCH_S``). What no report names is at least as likely of an owner
+    as of an intruder: of the thousands of such operations nobody here took up yet, that says nothing.
     """
     o = s.constants[e.operation]
     shared_g = find(s.shared, mix(e.operation_key, np.uint64(group + 1)))
@@ -89,11 +92,23 @@ def score_operation(s: Arrays, q: Row, c: Row, x: Row, e: Row, group: int, every
         people_p = backed_off(count_p, s.discoveries[people], s.distinct[people], p_all, PARENT_STRENGTH)
         share = class_share(s.class_seen[people, o.class_], s.class_total[people], share_all)
         x.discovery_p = max(x.discovery_p, discovery_probability(people_p, share, o.attacker, o.class_mass))
-    if group % FAMILY_COUNT == AUDITS and o.class_ % 2 == 0 and not o.signals & _TAKES:
+    if is_question(group, o) or not is_listed(o.class_):
         x.discovery_p = max(x.discovery_p, o.attacker)
     x.attacker_p = o.attacker
     x.storm = q.storm
     score_from_inputs(x)
+
+
+@compiled
+def is_question(group: int, o: Row) -> bool:
+    """Whether an auditor asks: a read that hands out no secret, credential or data, by a principal of the auditors."""
+    return bool(group % FAMILY_COUNT == AUDITS and o.class_ % 2 == 0 and not o.signals & _TAKES)
+
+
+@compiled
+def is_listed(class_: int) -> bool:
+    """Whether a class is of operations that reports name: its tier is ``catalogued``, the first of a family."""
+    return class_ % CLASSES_A_FAMILY < 2
 
 
 @compiled
@@ -118,13 +133,16 @@ def is_refused_thing(x: Row) -> bool:
 
 
 @compiled
-def score_beside(x: Row) -> None:
-    """Everything beside the operation: answer, hand, resource, lineage, operator's files. From inputs in ``x`` alone.
+def is_try(x: Row) -> bool:
+    """Whether this is something not tried before the last hour: a young operation, or a usual one refused on a strange thing."""
+    return bool((x.is_young and not x.is_repeat) or is_refused_thing(x))
 
-    ``x.inherited`` is 0 today: what a minter's suspicion adds is the second stage's (``links.py``). Older case files hold it.
-    """
-    a = x.inherited + x.context
-    b = x.inherited + x.context
+
+@compiled
+def score_beside(x: Row) -> None:
+    """Everything beside the operation: answer, hand, resource, lineage, what is sought, operator's files. From inputs in ``x`` alone."""
+    a = x.sought + x.context
+    b = x.sought + x.context
     refused = is_refused_thing(x)
     if x.denied_p >= 0.0 and (refused or not x.is_repeat):
         bits = outcome_bits(x.outcome == 1 or x.outcome == 2, x.denied_p)
@@ -191,13 +209,20 @@ def novelty(s: Arrays, q: Row, kind: int, value: int, slot: int, now: float, lea
 
 
 @compiled
-def follow_places(s: Arrays, q: Row, x: Row, now: float) -> None:
-    """The next new network within an hour of one is likelier than the first, and so is its address."""
+def follow_places(s: Arrays, q: Row, x: Row, now: float) -> bool:
+    """Whether a new network is the first within an hour. The next is likelier, and so is its address, and the one after more so."""
     at = upsert(s.facts, s.facts_used, mix(q.key ^ np.uint64(q.born), _PLACES))
-    if s.facts[at].ok != np.uint32(0) and now - s.facts[at].ok < HOUR_S:
-        x.new_network_p = max(x.new_network_p, NEXT_PLACE_P)
-        x.new_source_p = max(x.new_source_p, NEXT_PLACE_P) if x.new_source_p >= 0.0 else x.new_source_p
-    s.facts[at].ok = np.uint32(now)
+    f = s.facts[at]
+    is_first = f.ok == np.uint32(0) or now - f.ok >= HOUR_S
+    f.ok = np.uint32(now)
+    if is_first:
+        f.count = 0
+        return True
+    least = NEXT_PLACES_P[min(f.count, len(NEXT_PLACES_P) - 1)]
+    f.count += 1
+    x.new_network_p = max(x.new_network_p, least)
+    x.new_source_p = max(x.new_source_p, least) if x.new_source_p >= 0.0 else x.new_source_p
+    return False
 
 
 @compiled
@@ -246,11 +271,12 @@ def score_hand(s: Arrays, q: Row, c: Row, x: Row, e: Row, now: float, learns: bo
     c.hand = hand
     if e.source == np.uint64(0) and e.agent == np.uint64(0):
         return
+    is_first = False
     if e.source != np.uint64(0):
         x.new_source_p = novelty(s, q, _SOURCE, e.source, SOURCE, now, learns)
         x.new_network_p = novelty(s, q, _NETWORK, e.network, NETWORK, now, learns)
         if x.new_network_p >= 0.0:
-            follow_places(s, q, x, now)
+            is_first = follow_places(s, q, x, now)
     if e.agent != np.uint64(0):
         x.new_agent_p = novelty(s, q, _AGENT, e.agent, AGENT, now, learns)
         if is_command_line(q, e):
@@ -262,7 +288,7 @@ def score_hand(s: Arrays, q: Row, c: Row, x: Row, e: Row, now: float, learns: bo
         s.own_trials[q.group] += 1
     if x.new_network_p >= 0.0 and x.new_agent_p >= 0.0:
         q.gate += NEW_HAND_WEIGHT
-    elif x.new_network_p >= 0.0 and e.agent == np.uint64(0):
+    elif is_first and e.agent == np.uint64(0):
         q.gate += NEW_PLACE_WEIGHT
 
 
@@ -340,6 +366,18 @@ def score_context(q: Row, c: Row, x: Row, marks: int) -> None:
     if not c.context & _SAID_DISTRUSTED:
         x.context += DISTRUSTED_BITS
         c.context |= _SAID_DISTRUSTED
+
+
+@compiled
+def score_sought(s: Arrays, q: Row, c: Row, x: Row, e: Row) -> None:
+    """A first use, or one more within its first hour, of what somebody seeks with.
+
+    Auditors ask by trade, and an owner who types where a program works looks round. That a usual operation is refused on a strange thing is told by the answer.
+    """
+    o = s.constants[e.operation]
+    mask = o.signals & _SEEKS
+    if mask and x.is_young and not x.is_repeat and not is_question(q.group, o) and people_behind(q, c, e) < 0:
+        x.sought = sought_bits(q.signals, mask)
 
 
 @compiled

@@ -22,8 +22,8 @@ UNKNOWN_RESOURCE_P = 0.3
 """P(new resource) of a principal of fewer than 20 events; at most so much on an operation younger than an hour."""
 KIN_RESOURCE_P = (0.25, 0.45, 0.7)
 """At least so likely are the next, the one after and all further new resources of a stem first met within the hour: who opens a new bucket reads more than one object in it."""
-NEXT_PLACE_P = 0.25
-"""At least so likely is another new network, and its address, within the hour of one: who moves comes from several."""
+NEXT_PLACES_P = (0.25, 0.45, 0.7)
+"""At least so likely are the next, the one after and all further new networks, and their addresses, within an hour of one: who moves comes from several."""
 TYPED_AGENT_P = 0.3
 """At least so likely is a first command line where a program works otherwise, from a network it is known in: its owner looks after it."""
 RESOURCES_COUNTED = 6

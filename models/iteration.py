@@ -15,7 +15,7 @@ REFUSED_RESOURCE_WEIGHT = 1.0
 """A new resource that is refused: a try that failed, whatever the operation."""
 NEW_HAND_WEIGHT = 2.0
 NEW_PLACE_WEIGHT = 1.0
-"""A new network in a log that names no client."""
+"""A new network in a log that names no client, the first within an hour."""
 LONGEST_DECISION_S = 600.0
 
 

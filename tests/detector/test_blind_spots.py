@@ -181,7 +181,7 @@ def test_a_thief_in_the_middle_of_a_roll_out_is_carried_by_it(stage: Stage, log:
     services, verbs = ("ec2", "rds", "ecs", "elasticloadbalancing", "route53"), ("Create", "Describe", "Tag")
     fresh = [f"{s}:{verb}{noun}" for s in services for verb in verbs for noun in ("Pool", "Group", "Zone", "Set")]
     thief = log.did(terraform, WEEK_S + 310, 4.0, FRESH)
-    stage.unseen(terraform, in_time(log.did(terraform, WEEK_S, 5.0, fresh), thief), baseline)
+    stage.unseen(terraform, in_time(log.did(terraform, WEEK_S, 5.0, fresh), thief), baseline, "alert")
     assert stage.revoked(terraform, thief, baseline)
 
 
@@ -197,7 +197,12 @@ def test_within_one_second_the_order_is_that_of_the_ids(stage: Stage, log: Log) 
 def test_what_the_provider_does_not_log_never_happened(stage: Stage, log: Log) -> None:
     baseline, own = estate(log), log.did(EXPORTER, WEEK_S, 600.0, JOB, 5)
     taken = log.did(
-        STRANGER, WEEK_S + 5, 4.0, JOB[:1], 60, ("payroll-2026", "legal-2026", "board-2026", "patents-2026")
+        STRANGER,
+        WEEK_S + 5,
+        4.0,
+        (JOB[0], (str(JOB[0]), DENIED)),
+        60,
+        ("payroll-2026", "legal-2026", "board-2026", "patents-2026", "audit-2026", "merger-2026", "prices-2026"),
     )
     without_data_events = [record for record in taken if record["eventName"] not in ("GetObject", "PutObject")]
     stage.unseen(EXPORTER, in_time(own, without_data_events), baseline)
@@ -238,7 +243,7 @@ def test_one_new_call_a_day_becomes_the_victims_own(stage: Stage, log: Log) -> N
 def test_who_was_loud_before_is_allowed_more(stage: Stage, log: Log) -> None:
     audit = ("kms:ListKeys", "iam:ListRoles", "iam:GetAccountAuthorizationDetails", "ssm:DescribeParameters")
     baseline, thief = estate(log), log.did(EXPORTER, WEEK_S, 4.0, (FRESH[0], *FRESH[2:4]))
-    stage.unseen(EXPORTER, thief, in_time(baseline, log.did(EXPORTER, 4.1 * DAY_S, 5.0, audit)))
+    stage.unseen(EXPORTER, thief, in_time(baseline, log.did(EXPORTER, 4.1 * DAY_S, 5.0, audit)), "alert")
     assert stage.revoked(EXPORTER, thief, baseline)
 
 
@@ -263,6 +268,6 @@ def test_an_auditor_may_ask_what_an_intruder_asks(stage: Stage, log: Log) -> Non
     asked = [f"{s}:Describe{noun}" for s in ("ec2", "rds", "ecs", "eks", "elb") for noun in "ABCDEFGHIJ"]
     baseline = estate(log, log.week(auditor, asked, each_s=2400.0), log.week(clerk, asked[:20], each_s=2400.0))
     reads = [call for call in NAMES if call.partition(":")[2].startswith(("List", "Get"))]
-    stage.unseen(auditor, log.did(auditor, WEEK_S, 4.0, reads), baseline)
+    stage.unseen(auditor, log.did(auditor, WEEK_S, 4.0, reads), baseline, "alert")
     assert stage.revoked(clerk, log.did(clerk, WEEK_S, 4.0, reads), baseline)
     assert stage.revoked(auditor, log.did(auditor, WEEK_S, 4.0, FRESH), baseline)

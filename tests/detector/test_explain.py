@@ -38,7 +38,7 @@ def test_a_usual_call_refused_on_a_strange_thing_is_told(replay_of: Callable[...
         "requestParameters": {"bucketName": "vault", "key": "root"},
         "eventID": "00000000-0000-0000-0000-0000000f0001",
     }
-    replay = replay_of([first, *theft], routine(3000), evidence=Evidence(margins_bits={"aws": 14.0}))
+    replay = replay_of([first, *theft], routine(3000), evidence=Evidence(margins_bits={"aws": 22.0}))
     told = [reason for decision in replay.decisions for reason in decision.reasons]
     assert any(r.signal == "answer" and r.event_id == first["eventID"] and r.bits > 1.0 for r in told)
 
@@ -46,7 +46,7 @@ def test_a_usual_call_refused_on_a_strange_thing_is_told(replay_of: Callable[...
 @pytest.fixture
 def late_cases(replay_of: Callable[..., Replay]) -> list[CaseFile]:
     """Under a margin so wide that the thief is refused something first."""
-    policy = Evidence(margins_bits={"aws": 10.0})
+    policy = Evidence(margins_bits={"aws": 22.0})
     replay = replay_of(stolen_key(3000 * 60.0), routine(3000), evidence=policy)
     return [case_file(replay.engine, d) for d in replay.decisions]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from conftest import cloudtrail
 
-from models.discovery import ATTACKER_NEW, NEXT_PLACE_P
+from models.discovery import ATTACKER_NEW, NEXT_PLACES_P
 from streams.replay import Replay
 
 Replayer = Callable[..., Replay]
@@ -69,4 +69,4 @@ def from_new_places(replay_of: Replayer, *seconds: float) -> float:
 
 def test_the_next_new_network_within_the_hour_says_less_than_the_first(replay_of: Replayer) -> None:
     one, two = from_new_places(replay_of, 0.0), from_new_places(replay_of, 0.0, 60.0)
-    assert one < two < one + 2 * math.log2(ATTACKER_NEW / NEXT_PLACE_P) + 0.1
+    assert one < two < one + 2 * math.log2(ATTACKER_NEW / NEXT_PLACES_P[0]) + 0.1
