@@ -131,10 +131,10 @@ def _points(exhibits: list[Exhibit], at: int, decision: Decision) -> list[Point]
             source=e.event.source,
             resource=e.event.resource,
             credential=e.event.actor.credential,
-            evidence_bits=round(max(float(e.x["evidence"]), float(e.x["cold"]) if is_cold else 0.0), 2),
+            evidence_bits=round(max(float(e.x["evidence"]), float(e.x["cold"]) if is_cold else 0.0), 3),
             threshold_bits=decision.threshold_bits
             if is_cold or not decision.threshold_bits
-            else round(float(e.x["threshold"]) - below, 2),
+            else round(float(e.x["threshold"]) - below, 3),
             is_own_hand=id(e) in own,
             is_after=i > at,
             is_crossing=i == at,

@@ -20,6 +20,11 @@ OLD = "2026-01-05T08:00:00.000Z"
 SERVICE_CLIENT = "0oaoutpace"
 
 
+def now() -> str:
+    """The time, as Okta writes it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class FakeOkta(FakeProvider):
     """One user with a session, a grant and an API token; one service app with a secret, a refresh token and a scope. ``key``: our own service app's public key."""
 
@@ -91,8 +96,7 @@ class FakeOkta(FakeProvider):
 
     def note(self, kind: str, target: str = "", **more: Any) -> None:
         """Writes a System Log event."""
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self.log.append({"published": now, "eventType": kind, "target": [{"id": target}], **more})
+        self.log.append({"published": now(), "eventType": kind, "target": [{"id": target}], **more})
 
     async def get_user(self, _request: web.Request) -> web.StreamResponse:
         return web.json_response({**self.user, "profile": {"login": LOGIN}})
@@ -147,7 +151,7 @@ class FakeOkta(FakeProvider):
     async def create_secret(self, _request: web.Request) -> web.StreamResponse:
         if len(self.secrets) >= 2:
             return web.json_response({"errorCode": "E0000001"}, status=400)
-        made = {"id": f"ocs{len(self.secrets) + 7}", "status": "ACTIVE", "created": "2026-12-01T00:00:00.000Z"}
+        made = {"id": f"ocs{len(self.secrets) + 7}", "status": "ACTIVE", "created": now()}
         if self.does:
             self.secrets.append(made)
         return web.json_response({**made, "client_secret": "new-s3cr3t"}, status=201)

@@ -104,7 +104,7 @@ def test_a_case_has_the_actions_before_and_after_its_decision(stolen: Replay) ->
     assert len(own_before) == revocation.actions_before
     assert case.own_after == sum(p.is_after for p in case.points) > 0
     crossing = [p for p in case.points if p.is_crossing]
-    assert [(p.time, p.evidence_bits) for p in crossing] == [(revocation.time, round(revocation.evidence_bits, 2))]
+    assert [(p.time, p.evidence_bits) for p in crossing] == [(revocation.time, revocation.evidence_bits)]
     assert crossing[0].evidence_bits >= crossing[0].threshold_bits == pytest.approx(revocation.threshold_bits, abs=0.01)
     assert [p.seconds for p in case.points] == sorted(p.seconds for p in case.points)
     assert {p.outcome for p in case.points} == {"success", "denied"}
@@ -115,7 +115,7 @@ def test_an_alert_of_a_newborn_principal_is_drawn_against_its_own_threshold(repl
     alert = next(d for d in run.decisions if d.action == "alert")
     case = case_of(run.engine, alert)
     assert {p.threshold_bits for p in case.points} == {alert.threshold_bits}
-    assert next(p for p in case.points if p.is_crossing).evidence_bits == round(alert.evidence_bits, 2)
+    assert next(p for p in case.points if p.is_crossing).evidence_bits == alert.evidence_bits
 
 
 def test_a_minted_key_and_what_it_minted_are_in_the_lineage(replay_of: ReplayOf) -> None:
